@@ -1,0 +1,4 @@
+package alerting
+
+// Playbook is a page of rules.d/playbooks.
+type Playbook struct{}

@@ -1,0 +1,4 @@
+package rules
+
+// Template is an alert's title: text with {field} placeholders.
+type Template struct{}
