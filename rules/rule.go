@@ -89,10 +89,11 @@ const Partitions = 64
 
 // Origin tells Match where the event came from, for the order of its signals.
 type Origin struct {
-	File   int   // index in the batch's positions
-	Offset int64 // of the line in its file
-	Index  int32 // of the event in the line
-	Ingest int64 // nanoseconds; window time of skewed events
+	File   int        // index in the batch's positions
+	Offset int64      // of the line in its file
+	Index  int32      // of the event in the line
+	Ingest int64      // nanoseconds; window time of skewed events
+	Event  event.Hash // the event's id
 }
 
 // Step is what windows are fed with: one journal message, in order.
