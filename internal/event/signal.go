@@ -105,6 +105,8 @@ type Signal struct {
 	Late bool
 	// Skewed events stood in the future of the ingest time.
 	Skewed bool
+	// Drill marks an event of a drill (labels.drill).
+	Drill bool
 	// Step is the number of the sequence step that matched, or 1 for a hit of a ratio.
 	Step uint8
 	// Key holds the values of the rule's by fields, in the rule's order.
