@@ -1,0 +1,9 @@
+package journal
+
+import "context"
+
+// RestartForTest restarts the embedded server as a storage error does.
+func (j *Journal) RestartForTest(ctx context.Context) error {
+	_, gen := j.client()
+	return j.restart(ctx, gen)
+}
