@@ -94,7 +94,9 @@ func TestJSONRoundTrip(t *testing.T) {
 				Country string `json:"country_iso_code"`
 			}
 		}
-		HTTP struct{ Request struct{ Body struct{ Bytes int64 } } }
+		HTTP struct {
+			Request struct{ Body struct{ Bytes int64 } }
+		}
 	}
 	if err := json.Unmarshal(doc, &nested); err != nil {
 		t.Fatal(err)
