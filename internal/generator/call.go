@@ -1,0 +1,261 @@
+package generator
+
+import "strconv"
+
+// call is one call as the gateway sees it. What a format does not log it does not log.
+type call struct {
+	at       int64 // completion, nanoseconds; the time in the line
+	duration int64 // of the whole call; 0: upstream and a little
+	upstream int64 // time of the vendor; -1: the gateway answered itself
+	request  [2]uint64
+	trace    bool
+
+	peer      string // who connected
+	client    string // whom the load balancer saw; empty where the peer is the caller
+	forwarded string // what the caller itself claimed in X-Forwarded-For
+	applicant uint32 // the telephone's address, which a backend passes on as the first of the chain
+
+	tenant     *tenant
+	key        *key
+	keyID      string // where key is nil
+	authReason string
+
+	method, path, query, proto string
+	status                     int
+	received, sent             int
+	retried                    bool
+	ua, origin, referer        string
+	tls, cipher                string
+
+	session  string
+	attempt  int
+	decision string
+	score    float64
+	reason   string
+	class    string
+	kind     string
+	camera   bool
+	latency  int64
+	digest   uint64
+
+	subject, device, consent uint64
+	app                      string
+	body                     []byte  // base64 of an image in the request body
+	extra                    *extras // planted values
+}
+
+// extras are planted values that replace the regular ones.
+type extras struct {
+	subject, device, consumer, request, app, reason string
+	key, value                                      string // a key no map knows
+}
+
+// newCall resets the call.
+func (g *Generator) newCall(r *rng) *call {
+	c := &g.call
+	*c = call{proto: "HTTP/1.1", score: -1}
+	c.request[0], c.request[1] = r.next(), r.next()
+	return c
+}
+
+// sessionCall fills in what all calls of a session share.
+func (g *Generator) sessionCall(s *session) *call {
+	c := g.newCall(&s.r)
+	c.tenant, c.key = &g.world.tenants[s.tenant], &g.world.keys[s.key]
+	c.proto, c.ua, c.tls, c.cipher = "HTTP/2.0", c.key.ua, c.key.tls, c.key.cipher
+	c.applicant = s.applicant
+	c.peer, c.client = g.world.balancers[int(s.number)&1], s.addr
+	if c.tenant.direct && ownAddr(c.tenant, s.addr) {
+		c.peer, c.client = s.addr, ""
+	}
+	c.subject, c.device, c.consent, c.app = s.subject, s.device, s.consent, s.app
+	if s.actor >= 0 {
+		g.actors[s.actor].dress(c, s)
+	}
+	return c
+}
+
+// dress changes a call into what the attack's tool makes of it.
+func (a *actor) dress(c *call, s *session) {
+	switch a.attack.Class {
+	case OffAllowList:
+		// The thief's client imitates a backend of the bank, claimed address included; the load
+		// balancer adds where it really is.
+		c.applicant, c.forwarded = 0, c.key.addrs[0]
+		c.ua, c.tls, c.cipher = "Java-http-client/21.0.4", tls13, cipher13
+	case BrowserClient:
+		c.applicant, c.tls, c.cipher = 0, tls13, cipher13
+		c.ua = browsers[int(s.number)%len(browsers)]
+		c.origin = "https://onboarding." + "partner-web.example"
+		c.referer = "https://onboarding.partner-web.example/selfie"
+	case LegacyTLS:
+		c.tls, c.cipher, c.proto = tls10, cipher10, "HTTP/1.1"
+	}
+}
+
+//nolint:gochecknoglobals // constant
+var browsers = [...]string{
+	"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
+	"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.4 Safari/605.1.15",
+	"Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0",
+}
+
+func ownAddr(t *tenant, addr string) bool {
+	for _, a := range t.addrs {
+		if a == addr {
+			return true
+		}
+	}
+	return false
+}
+
+// verdict puts the session's last outcome into the answer.
+func (c *call) verdict(s *session) {
+	o := &s.last
+	c.decision, c.score, c.reason, c.class, c.kind, c.camera = o.decision, o.score, o.reason, o.class, o.kind, o.camera
+	c.latency, c.digest = o.latency, mix(s.number<<8|uint64(s.attempt))
+}
+
+// caller is the address that called, whatever stands between.
+func (c *call) caller() string {
+	if c.client != "" {
+		return c.client
+	}
+	return c.peer
+}
+
+// keyName is the id of the key as the gateway logs it.
+func (c *call) keyName() string {
+	if c.key != nil {
+		return c.key.id
+	}
+	return c.keyID
+}
+
+// consumer is the gateway's name of the caller; it has none for those it does not know.
+func (c *call) consumer() string {
+	switch {
+	case c.extra != nil && c.extra.consumer != "":
+		return c.extra.consumer
+	case c.key == nil:
+		return ""
+	}
+	return c.key.consumer
+}
+
+// elapsed is how long the call took.
+func (c *call) elapsed() int64 {
+	if c.duration > 0 {
+		return c.duration
+	}
+	return max(c.upstream, 0) + 2_400_000 + int64(c.received)*11
+}
+
+// appendForwarded appends the X-Forwarded-For chain as it arrived at the gateway.
+func (c *call) appendForwarded(b []byte) []byte {
+	n := len(b)
+	if c.forwarded != "" {
+		b = append(b, c.forwarded...)
+	}
+	if c.applicant != 0 {
+		b = appendAddr(b, c.applicant)
+	}
+	if c.client != "" {
+		if len(b) > n {
+			b = append(b, ", "...)
+		}
+		b = append(b, c.client...)
+	}
+	return b
+}
+
+// appendURI appends path and query.
+func (c *call) appendURI(b []byte) []byte {
+	b = append(b, c.path...)
+	if c.path == pathResult {
+		b = append(b, c.session...)
+	}
+	if c.query != "" {
+		b = append(b, '?')
+		b = append(b, c.query...)
+	}
+	return b
+}
+
+func (c *call) appendSubject(b []byte) []byte {
+	switch {
+	case c.extra != nil && c.extra.subject != "":
+		return append(b, c.extra.subject...)
+	case c.subject == 0:
+		return b
+	}
+	return appendSubject(b, c.subject)
+}
+
+func (c *call) appendDevice(b []byte) []byte {
+	switch {
+	case c.extra != nil && c.extra.device != "":
+		return append(b, c.extra.device...)
+	case c.device == 0:
+		return b
+	}
+	return appendUUID(b, c.device)
+}
+
+func (c *call) appendRequest(b []byte) []byte {
+	if c.extra != nil && c.extra.request != "" {
+		return append(b, c.extra.request...)
+	}
+	return appendHex(appendHex(b, c.request[0]), c.request[1])
+}
+
+// appendSubject appends a customer number as banks have them: raw, and nothing that may be stored.
+func appendSubject(b []byte, x uint64) []byte {
+	b = append(b, "cus_"...)
+	return appendBase32(b, x)
+}
+
+// appendUUID appends a device id.
+func appendUUID(b []byte, x uint64) []byte {
+	y := mix(x)
+	b = appendHexN(b, x>>32, 8)
+	b = append(b, '-')
+	b = appendHexN(b, x>>16, 4)
+	b = append(b, "-4"...)
+	b = appendHexN(b, x, 3)
+	b = append(b, "-a"...)
+	b = appendHexN(b, y>>48, 3)
+	b = append(b, '-')
+	return appendHexN(b, y, 12)
+}
+
+const hexDigits = "0123456789abcdef"
+
+func appendHex(b []byte, x uint64) []byte { return appendHexN(b, x, 16) }
+
+// appendHexN appends the last n digits of x.
+func appendHexN(b []byte, x uint64, n int) []byte {
+	for i := n - 1; i >= 0; i-- {
+		b = append(b, hexDigits[x>>(4*i)&15])
+	}
+	return b
+}
+
+// appendBase32 appends 13 characters.
+func appendBase32(b []byte, x uint64) []byte {
+	const letters = "abcdefghijklmnopqrstuvwxyz234567"
+	for range 13 {
+		b = append(b, letters[x&31])
+		x >>= 5
+	}
+	return b
+}
+
+func appendAddr(b []byte, a uint32) []byte {
+	b = strconv.AppendUint(b, uint64(a>>24), 10)
+	for shift := 16; shift >= 0; shift -= 8 {
+		b = append(b, '.')
+		b = strconv.AppendUint(b, uint64(a>>shift&255), 10)
+	}
+	return b
+}
