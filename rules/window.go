@@ -1,0 +1,386 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+// WindowConfig bounds the windows. The zero value has good defaults.
+//
+// All of it has a part in what fires when a bound is reached, so that windows which are to give the
+// same alerts need the same configuration.
+type WindowConfig struct {
+	// Lateness is how far behind the newest event of its source an event may come and still take its
+	// place in the order; 5 s by default, negative for none. Every alert waits for so long.
+	Lateness time.Duration
+	// LatenessOf gives the lateness of each source by its configured name; nil means Lateness for all.
+	LatenessOf func(source string) time.Duration
+	// Hold is how long, in ingest time, a source keeps the watermark back after the last step that
+	// named it; 10 min by default.
+	Hold time.Duration
+	// Horizon is how long beyond the lateness an event that is sent again is known as a duplicate; 1
+	// min by default.
+	Horizon time.Duration
+	// MaxKeys bounds the keys of one rule, 100,000 by default. The key not touched for longest goes.
+	MaxKeys int
+	// MaxBytes bounds the estimated memory of the keys of all rules, 128 MiB by default. The rule that
+	// has most gives up keys.
+	MaxBytes int64
+	// MaxPending bounds the signals that wait for the watermark, 131,072 by default. Beyond it the
+	// oldest is counted before its time, and the watermark moves up to it.
+	MaxPending int
+	// MaxSeen bounds the event ids that are remembered to know duplicates, 262,144 by default.
+	MaxSeen int
+}
+
+func (c WindowConfig) withDefaults() WindowConfig {
+	if c.Lateness == 0 {
+		c.Lateness = 5 * time.Second
+	}
+	c.Lateness = max(c.Lateness, 0)
+	if c.Hold <= 0 {
+		c.Hold = 10 * time.Minute
+	}
+	if c.Horizon <= 0 {
+		c.Horizon = time.Minute
+	}
+	if c.MaxKeys <= 0 {
+		c.MaxKeys = 100_000
+	}
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = 128 << 20
+	}
+	if c.MaxPending <= 0 {
+		c.MaxPending = 1 << 17
+	}
+	if c.MaxSeen <= 0 {
+		c.MaxSeen = 1 << 18
+	}
+	return c
+}
+
+// Windows counts signals in event time and says which rules fire. It is a function of the steps it
+// is given, and of nothing else: the same steps give the same alerts, however they are cut by
+// snapshots. It is not safe for concurrent use.
+//
+// The life of a signal: Apply copies it into the reorder buffer; when the watermark has passed its
+// time, it is counted in the windows of its rule, in the order of events; if the rule fires, the
+// suppressor decides whether that is an alert.
+type Windows struct {
+	cfg     WindowConfig
+	ruleset event.Hash
+	mark    watermark
+	buffer  reorder
+	seen    seenSet
+	states  map[event.Hash]*ruleState
+	sorted  []*ruleState // by rule id
+	fired   []Fired
+	stats   WindowStats
+	tails   []*tail // of the step's positions
+	scratch []byte
+}
+
+// ruleState is a rule with its windows.
+type ruleState struct {
+	rule   *Rule
+	tally  tally
+	shows  *showTable
+	held   suppressor
+	limits *keyLimit
+	last   int64 // time of the last event counted
+	warm   int64 // watermark from which on the windows are full
+	fresh  bool  // came with the last Swap; Rebuild may fill it
+	stats  RuleStats
+}
+
+// NewWindows makes empty windows for rules. No two of them may have the same state key.
+func NewWindows(rules []*Rule, ruleset event.Hash, cfg WindowConfig) *Windows {
+	cfg = cfg.withDefaults()
+	w := &Windows{cfg: cfg, mark: newWatermark(cfg)}
+	w.seen = seenSet{span: cfg.Lateness + cfg.Horizon, max: cfg.MaxSeen / 2, start: noTime}
+	w.Swap(rules, ruleset)
+	for _, rs := range w.sorted {
+		rs.fresh = false
+	}
+	return w
+}
+
+// Swap takes another rule set. The state of rules whose logic is unchanged is kept, that of others is
+// dropped, with their waiting signals. Nothing fires: until an event comes, no alert does. New rules
+// are warming until their window has passed, or until Rebuild has filled it.
+func (w *Windows) Swap(rules []*Rule, ruleset event.Hash) {
+	old := w.states
+	w.ruleset = ruleset
+	w.states = make(map[event.Hash]*ruleState, len(rules))
+	w.sorted = w.sorted[:0]
+	for _, r := range rules {
+		if w.states[r.State] != nil {
+			continue
+		}
+		rs := old[r.State]
+		if rs != nil && sameLogic(rs.rule, r) {
+			rs.rule, rs.fresh = r, false
+		} else {
+			rs = w.newState(r)
+		}
+		w.states[r.State] = rs
+		w.sorted = append(w.sorted, rs)
+	}
+	slices.SortFunc(w.sorted, func(a, b *ruleState) int { return strings.Compare(a.rule.ID, b.rule.ID) })
+	w.buffer.keep(func(p *pending) bool { return w.states[p.state.rule.State] == p.state })
+}
+
+func (w *Windows) newState(r *Rule) *ruleState {
+	rs := &ruleState{rule: r, shows: new(showTable), limits: &keyLimit{max: w.cfg.MaxKeys}, last: noTime, warm: noTime, fresh: true}
+	rs.tally = newTally(r, rs.limits, rs.shows)
+	rs.held.limits = rs.limits
+	if w.mark.now != noTime {
+		rs.warm = timeAdd(w.mark.now, r.Window)
+	}
+	return rs
+}
+
+// sameLogic guards the state against a state key that stands for something else.
+func sameLogic(a, b *Rule) bool {
+	return a.Kind == b.Kind && a.Window == b.Window && a.Count == b.Count &&
+		slices.Equal(a.By, b.By) && slices.Equal(a.Of, b.Of) && slices.Equal(a.Once, b.Once)
+}
+
+// Apply takes one step of the journal and returns what fired, in the order of firing. The result is
+// valid until the next call; the alerts in it are the caller's.
+//
+// An event fires when the watermark is beyond its time: one that is as old as the watermark exactly
+// may still be followed by others of its time.
+func (w *Windows) Apply(step Step) []Fired {
+	w.fired = w.fired[:0]
+	for _, rs := range w.sorted {
+		rs.fresh = false
+	}
+	w.take(&step, false)
+	for i := range step.Positions {
+		w.mark.observe(w.tails[i], &step.Positions[i])
+	}
+	w.mark.advance()
+	w.release(w.mark.now)
+	w.sweep()
+	return w.fired
+}
+
+// Rebuild fills the windows of rules that came with the last Swap from what was journaled before it:
+// steps with signals matched with the new rules, in the order of the journal, before the next Apply.
+// Events that the watermark has passed are counted and fire nothing; those that it has not passed
+// take their place in the order and fire when their time comes. Positions move nothing. The result is
+// empty but where too many signals wait.
+func (w *Windows) Rebuild(step Step) []Fired {
+	w.fired = w.fired[:0]
+	for _, rs := range w.sorted {
+		if rs.fresh {
+			rs.warm = noTime
+		}
+	}
+	w.take(&step, true)
+	return w.fired
+}
+
+// End tells that every source has come to its end, as in a replay: all that waits is released.
+func (w *Windows) End() []Fired {
+	w.fired = w.fired[:0]
+	for w.buffer.len() > 0 {
+		w.force()
+	}
+	w.sweep()
+	return w.fired
+}
+
+// take puts the signals of a step into the reorder buffer.
+func (w *Windows) take(step *Step, rebuild bool) {
+	if !rebuild {
+		w.mark.ingest = max(w.mark.ingest, step.Ingest)
+	}
+	w.tails = w.tails[:0]
+	for i := range step.Positions {
+		w.tails = append(w.tails, w.mark.tail(step.Agent, &step.Positions[i]))
+	}
+	for i := range step.Signals {
+		w.takeSignal(step, &step.Signals[i], rebuild)
+	}
+}
+
+func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
+	rs := w.states[sig.State]
+	switch {
+	case rs == nil:
+		w.stats.Unknown++
+		return
+	case rebuild && !rs.fresh:
+		return
+	case sig.File < 0 || sig.File >= len(step.Positions),
+		!knownFields(sig.Key) || !knownFields(sig.Of) || !knownFields(sig.Show):
+		w.stats.Malformed++
+		return
+	case len(sig.Key) < len(rs.rule.By), rs.rule.Kind == Distinct && len(sig.Of) < len(rs.rule.Of):
+		rs.stats.NoKey++
+		return
+	}
+	id := sig.Event
+	for i := range id {
+		id[i] ^= sig.State[i]
+	}
+	id[0] ^= sig.Step
+	if !w.seen.add(id) {
+		w.stats.Duplicates++
+		return
+	}
+	if sig.Skewed && !rebuild {
+		w.stats.Skewed++
+	}
+	behind := sig.Time < w.mark.now
+	late := sig.Late || behind && !rebuild
+	if late && !rebuild {
+		if sig.Late {
+			w.stats.Late++
+		} else {
+			w.stats.Behind++
+		}
+	}
+	if late && (rs.rule.Kind != Each || rebuild) {
+		rs.stats.Skipped++
+		return
+	}
+	pos := &step.Positions[sig.File]
+	p := w.buffer.blank()
+	p.state, p.tail = rs, w.tails[sig.File]
+	p.time, p.ordinal, p.offset, p.index = sig.Time, pos.Ordinal, sig.Offset, sig.Index
+	p.step, p.drill, p.late, p.silent = sig.Step, sig.Drill, late, rebuild && behind
+	p.event = sig.Event
+	p.key, w.scratch = valuesHash(w.scratch, sig.State, sig.Key)
+	p.value, w.scratch = rs.valueOf(w.scratch, sig)
+	for _, v := range sig.Key {
+		v.Str = clipKey(v.Str)
+		p.data = appendValue(p.data, v)
+	}
+	p.keyLen = len(p.data)
+	for _, v := range sig.Show[:min(len(sig.Show), event.MaxShow)] {
+		if !slices.Contains(rs.rule.By, v.Field) {
+			v.Str = clipText(v.Str)
+			p.data = appendValue(p.data, v)
+		}
+	}
+	if w.buffer.len() >= w.cfg.MaxPending {
+		w.stats.Forced++
+		w.force()
+	}
+	w.buffer.push(p)
+}
+
+// valueOf is what distinguishes events of one key: the values of the rule's of, or else of its once.
+// An event without a value of once counts on its own.
+func (rs *ruleState) valueOf(scratch []byte, sig *event.Signal) (event.Hash, []byte) {
+	n := len(rs.rule.Of)
+	if rs.rule.Kind == Distinct {
+		return valuesHash(scratch, rs.rule.State, sig.Of[:n])
+	}
+	if len(rs.rule.Once) == 0 || len(sig.Of) < n+len(rs.rule.Once) {
+		return sig.Event, scratch
+	}
+	return valuesHash(scratch, rs.rule.State, sig.Of[n:n+len(rs.rule.Once)])
+}
+
+// release counts the signals that the watermark has passed.
+func (w *Windows) release(now int64) {
+	for w.buffer.len() > 0 && w.buffer.next() < now {
+		w.count(w.buffer.pop())
+	}
+}
+
+// force counts the oldest signal whatever the watermark, and moves the watermark up to it.
+func (w *Windows) force() {
+	w.mark.now = max(w.mark.now, w.buffer.next())
+	w.count(w.buffer.pop())
+}
+
+// count counts a signal in the windows of its rule.
+func (w *Windows) count(p *pending) {
+	defer w.buffer.recycle(p)
+	rs := p.state
+	if rs.rule.Kind != Each {
+		if p.time < rs.last {
+			w.stats.Behind++
+			rs.stats.Skipped++
+			return
+		}
+		rs.last = p.time
+	}
+	f, ok := rs.tally.count(p)
+	if !ok {
+		return
+	}
+	if !p.silent {
+		w.judge(rs, p, &f)
+	}
+	if rs.rule.Kind == Each {
+		rs.shows.release(f.hits[0].show)
+	}
+}
+
+// judge makes an alert of a firing, unless it is held back.
+func (w *Windows) judge(rs *ruleState, p *pending, f *firing) {
+	v, held, period := rs.held.judge(&rs.rule.Suppress, p.key, p.time, f)
+	if v == verdictHold {
+		rs.stats.Suppressed++
+		return
+	}
+	rs.stats.Fired++
+	if v == verdictEscalate {
+		rs.stats.Escalated++
+	}
+	a := rs.alert(p, f, held)
+	a.Rule.Ruleset = w.ruleset
+	if v == verdictEscalate && !f.different {
+		a.Count, a.First = period.running, period.first
+		a.Explain = explainEscalation(a, period.last)
+	}
+	w.fired = append(w.fired, Fired{Partition: int(p.key[0]) % Partitions, Alert: a})
+}
+
+// sweep forgets what can no longer matter, and then, if it is still too much, what matters least.
+func (w *Windows) sweep() {
+	w.seen.advance(w.mark.now)
+	var total int64
+	for _, rs := range w.sorted {
+		if w.mark.now != noTime {
+			rs.tally.expire(w.mark.now)
+			rs.held.expire(&rs.rule.Suppress, w.mark.now)
+		}
+		total += rs.size()
+	}
+	for total > w.cfg.MaxBytes {
+		rs := slices.MaxFunc(w.sorted, func(a, b *ruleState) int { return int(a.size() - b.size()) })
+		before := rs.size()
+		// A thousand at a time: choosing the rule costs more than a key.
+		for range 1000 {
+			if total-(before-rs.size()) <= w.cfg.MaxBytes || !rs.evict() {
+				break
+			}
+		}
+		if rs.size() == before {
+			return
+		}
+		total -= before - rs.size()
+	}
+}
+
+func (rs *ruleState) size() int64 { return rs.tally.size() + rs.held.size() + rs.shows.bytes }
+
+// evict forgets the key with the windows touched longest ago, or else a suppression. Suppressions
+// outlive windows as long as they are the fewer: who floods a rule with keys shall not bring back
+// alerts of keys that have had theirs.
+func (rs *ruleState) evict() bool {
+	if rs.held.table.len() > rs.tally.keys() {
+		return rs.held.evict() || rs.tally.evict()
+	}
+	return rs.tally.evict() || rs.held.evict()
+}

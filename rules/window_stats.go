@@ -1,0 +1,56 @@
+package rules
+
+import "slices"
+
+// WindowStats is what windows tell of themselves. Counters begin with the process; they are no part
+// of a snapshot and decide nothing.
+type WindowStats struct {
+	Watermark  int64 // nanoseconds; smaller than any event's time where there is none yet
+	Started    bool  // the watermark has a time
+	Sources    int   // registered sources
+	Pending    int   // signals waiting for the watermark
+	Late       int64 // signals behind their own source
+	Behind     int64 // signals behind the watermark, though not behind their own source
+	Skewed     int64 // signals of events from the future
+	Duplicates int64 // signals of events that had been taken in before
+	Forced     int64 // signals counted before the watermark, because too many were waiting
+	Forgotten  int64 // times the memory of event ids was full before its span was over
+	Unknown    int64 // signals of rules that are not in the set
+	Malformed  int64 // signals that no batch can hold
+	Evicted    int64 // keys of all rules forgotten for want of room
+	Bytes      int64 // estimated memory of all keys
+	Rules      []RuleStats
+}
+
+// RuleStats is what a rule's windows tell of themselves.
+type RuleStats struct {
+	ID         string
+	Fired      int64 // alerts, escalations among them
+	Escalated  int64
+	Suppressed int64 // firings held back
+	Skipped    int64 // signals too late for the rule's windows
+	NoKey      int64 // signals without a key, or without a value to count
+	Keys       int   // keys with events in the window
+	Held       int   // keys whose firings are being held back
+	Evicted    int64 // keys forgotten for want of room: while this grows the rule is degraded
+	Bytes      int64 // estimated memory
+	Warming    bool  // the rule is new, and its window has not passed yet
+}
+
+// Stats tells how the windows are doing. Rules are in order of their ids.
+func (w *Windows) Stats() WindowStats {
+	s := w.stats
+	s.Watermark, s.Started = w.mark.now, w.mark.now != noTime
+	s.Sources, s.Pending, s.Forgotten = len(w.mark.tails), w.buffer.len(), w.seen.overflow
+	s.Rules = slices.Grow[[]RuleStats](nil, len(w.sorted))
+	for _, rs := range w.sorted {
+		r := rs.stats
+		r.ID, r.Keys, r.Held = rs.rule.ID, rs.tally.keys(), rs.held.table.len()
+		r.Evicted, r.Bytes = rs.limits.evicted, rs.size()
+		r.Warming = w.mark.now < rs.warm
+		s.Evicted += r.Evicted
+		s.Bytes += r.Bytes
+		s.Rules = append(s.Rules, r)
+	}
+	return s
+}

@@ -1,0 +1,121 @@
+package rules
+
+import "github.com/liveward/liveward/internal/event"
+
+// windowTable holds the state of a rule's keys in the order in which they were last touched. The
+// order is part of the state: which key goes when the table is full must be a function of the
+// signals alone, also after a restart.
+//
+// Nodes live in chunks that are found by number: the map and the list have no pointers for the
+// garbage collector to follow, and a node does not move while its key is there.
+type windowTable[T any] struct {
+	slots          map[event.Hash]int32
+	chunks         [][]tableNode[T]
+	used           int32 // nodes ever given out
+	free           int32 // head of the list of free nodes, 0 where empty
+	oldest, newest int32 // 0 where empty
+}
+
+type tableNode[T any] struct {
+	key        event.Hash
+	prev, next int32 // towards oldest, towards newest
+	val        T
+}
+
+const chunkBits = 8
+
+func (t *windowTable[T]) len() int { return len(t.slots) }
+
+// node finds a node by its number; numbers begin with 1.
+func (t *windowTable[T]) node(n int32) *tableNode[T] {
+	n--
+	return &t.chunks[n>>chunkBits][n&(1<<chunkBits-1)]
+}
+
+// get finds a key's state without touching it; nil where there is none.
+func (t *windowTable[T]) get(key event.Hash) *T {
+	if n := t.slots[key]; n != 0 {
+		return &t.node(n).val
+	}
+	return nil
+}
+
+// touch makes a key the newest, and adds it with a zero state where it is not there.
+func (t *windowTable[T]) touch(key event.Hash) (val *T, added bool) {
+	if n := t.slots[key]; n != 0 {
+		nd := t.node(n)
+		if t.newest != n {
+			t.unlink(nd)
+			t.link(n, nd)
+		}
+		return &nd.val, false
+	}
+	if t.slots == nil {
+		t.slots = make(map[event.Hash]int32)
+	}
+	n := t.free
+	if n != 0 {
+		t.free = t.node(n).next
+	} else {
+		if int(t.used)>>chunkBits == len(t.chunks) {
+			t.chunks = append(t.chunks, make([]tableNode[T], 1<<chunkBits))
+		}
+		t.used++
+		n = t.used
+	}
+	nd := t.node(n)
+	nd.key = key
+	t.slots[key] = n
+	t.link(n, nd)
+	return &nd.val, true
+}
+
+func (t *windowTable[T]) link(n int32, nd *tableNode[T]) {
+	nd.prev, nd.next = t.newest, 0
+	if t.newest != 0 {
+		t.node(t.newest).next = n
+	} else {
+		t.oldest = n
+	}
+	t.newest = n
+}
+
+func (t *windowTable[T]) unlink(nd *tableNode[T]) {
+	if nd.prev != 0 {
+		t.node(nd.prev).next = nd.next
+	} else {
+		t.oldest = nd.next
+	}
+	if nd.next != 0 {
+		t.node(nd.next).prev = nd.prev
+	} else {
+		t.newest = nd.prev
+	}
+}
+
+// first is the state of the key touched longest ago; nil where the table is empty.
+func (t *windowTable[T]) first() *T {
+	if t.oldest == 0 {
+		return nil
+	}
+	return &t.node(t.oldest).val
+}
+
+// dropFirst forgets the key touched longest ago.
+func (t *windowTable[T]) dropFirst() {
+	n := t.oldest
+	nd := t.node(n)
+	t.unlink(nd)
+	delete(t.slots, nd.key)
+	*nd = tableNode[T]{next: t.free}
+	t.free = n
+}
+
+// all calls f for each key, oldest first.
+func (t *windowTable[T]) all(f func(key event.Hash, val *T)) {
+	for n := t.oldest; n != 0; {
+		nd := t.node(n)
+		f(nd.key, &nd.val)
+		n = nd.next
+	}
+}

@@ -1,0 +1,123 @@
+package rules
+
+import (
+	"github.com/liveward/liveward/internal/event"
+)
+
+// tally is the state of one rule's windows: what its kind remembers of the events of each key. It is
+// given events in the order of their times, knows no clock and no rule but its own, and keeps only
+// what it needs to decide exactly.
+type tally interface {
+	// count takes one event in and tells whether the rule fires on it. What a firing points at is
+	// valid until the next call. Events that are late come to kind each alone, in any order.
+	count(p *pending) (firing, bool)
+	// expire forgets the keys on which no event from now on, in event time, can look back.
+	expire(now int64)
+	// evict forgets the key that was touched longest ago, for want of room, and counts it; false
+	// where there is none.
+	evict() bool
+	// keys is the number of keys remembered, size an estimate of their bytes. Both are functions of
+	// the events alone: evictions depend on them.
+	keys() int
+	size() int64
+	// appendTo and readFrom are the state's part of a snapshot.
+	appendTo(w *snapshotWriter)
+	readFrom(r *snapshotReader)
+}
+
+// keyLimit bounds the keys of a rule and counts those that it cost.
+type keyLimit struct {
+	max     int
+	evicted int64
+}
+
+// newTally makes the state of a rule's kind. A kind that windows do not know never fires.
+func newTally(r *Rule, keys *keyLimit, shows *showTable) tally {
+	switch {
+	case r.Kind == Distinct, r.Kind == Threshold && len(r.Once) > 0:
+		return newDistinctTally(r, keys, shows)
+	case r.Kind == Threshold:
+		return newThresholdTally(r, keys, shows)
+	case r.Kind == Each:
+		return newEachTally(r, keys, shows)
+	}
+	return silentTally{}
+}
+
+// firing is what an alert says of the window in which a rule fired.
+type firing struct {
+	count     int64 // events, or different values
+	different bool  // count is of different values
+	atLeast   bool  // count is what was kept; there may have been more
+	hits      []hit // the events, oldest first; the last one fired
+}
+
+// hit is one event in a window.
+type hit struct {
+	time  int64
+	event event.Hash
+	show  uint32 // reference into the rule's showTable
+	drill bool
+}
+
+// Estimates of memory, for the budget.
+const (
+	keyCost = 160 // a key without its events: map entry, node, slice
+	hitCost = 32
+)
+
+// hitRing is a queue of hits in a ring that grows with its use.
+type hitRing struct {
+	buf  []hit
+	head int32
+	n    int32
+}
+
+func (r *hitRing) at(i int) *hit {
+	i += int(r.head)
+	if i >= len(r.buf) {
+		i -= len(r.buf)
+	}
+	return &r.buf[i]
+}
+
+// push adds a hit at the end.
+func (r *hitRing) push(h hit) {
+	if int(r.n) == len(r.buf) {
+		grown := make([]hit, max(1, 2*len(r.buf)))
+		for i := range int(r.n) {
+			grown[i] = *r.at(i)
+		}
+		r.buf, r.head = grown, 0
+	}
+	r.n++
+	*r.at(int(r.n) - 1) = h
+}
+
+// shift removes the first hit. An emptied ring gives a large buffer back.
+func (r *hitRing) shift() hit {
+	h := r.buf[r.head]
+	r.head++
+	if int(r.head) == len(r.buf) {
+		r.head = 0
+	}
+	r.n--
+	if r.n == 0 {
+		r.head = 0
+		if len(r.buf) > 64 {
+			r.buf = nil
+		}
+	}
+	return h
+}
+
+// silentTally is the state of kinds without one.
+type silentTally struct{}
+
+func (silentTally) count(*pending) (firing, bool) { return firing{}, false }
+func (silentTally) expire(int64)                  {}
+func (silentTally) evict() bool                   { return false }
+func (silentTally) keys() int                     { return 0 }
+func (silentTally) size() int64                   { return 0 }
+func (silentTally) appendTo(*snapshotWriter)      {}
+func (silentTally) readFrom(*snapshotReader)      {}
