@@ -1,0 +1,392 @@
+package formats
+
+import (
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+// This file turns a raw value into fields of an event. Maps and native parsers share it, so that a
+// path, an address or a TLS version means the same whatever the gateway calls it. Each function
+// reports whether it set its field; a value that does not fit leaves the field absent.
+
+// maxValue bounds a string that is kept. Longer ones are dropped and counted.
+const maxValue = 8 << 10
+
+// absent tells whether a value is a gateway's way of writing nothing.
+func absent(s string) bool { return s == "" || s == "-" }
+
+// setText sets a string field, within maxValue.
+func setText(ev *event.Event, id event.ID, s string) bool {
+	if absent(s) {
+		return false
+	}
+	if len(s) > maxValue {
+		oversize(ev, id, s)
+		return false
+	}
+	if event.FieldOf(id).Type == event.Keywords {
+		ev.Append(id, s)
+	} else {
+		ev.SetString(id, s)
+	}
+	return true
+}
+
+func oversize(ev *event.Event, id event.ID, s string) {
+	ev.Clear(id)
+	ev.Append(event.LivewardPrivacyDropped, droppedOversize)
+	ev.SetInt(event.LivewardPrivacyCount, ev.Int(event.LivewardPrivacyCount)+1)
+	var f findings
+	f.inspect(event.Bytes(s))
+	f.note(ev)
+}
+
+// setCase sets a string field in lower or upper case, copying only where a letter changes.
+func setCase(ev *event.Event, id event.ID, s string, from, to byte) bool {
+	if absent(s) || len(s) > maxValue {
+		return setText(ev, id, s)
+	}
+	for i := range len(s) {
+		if c := s[i]; from <= c && c <= from+25 {
+			kept := ev.Keep(event.Bytes(s))
+			b := event.Bytes(kept) // the scratch is the event's own, and the slot is not yet given out
+			for j := i; j < len(b); j++ {
+				if from <= b[j] && b[j] <= from+25 {
+					b[j] = b[j] - from + to
+				}
+			}
+			return setText(ev, id, kept)
+		}
+	}
+	return setText(ev, id, s)
+}
+
+// setEnum sets a field to the one of its own words that equals the value without regard to case.
+func setEnum(ev *event.Event, id event.ID, s string) bool {
+	for _, word := range event.FieldOf(id).Enum {
+		if strings.EqualFold(s, word) {
+			return setText(ev, id, word)
+		}
+	}
+	return false
+}
+
+func setInt(ev *event.Event, id event.ID, s string) bool {
+	n, ok := parseInt(s)
+	if ok {
+		ev.SetInt(id, n)
+	}
+	return ok
+}
+
+// parseInt reads a whole number, also where it is written as 200.0 or 2e2.
+func parseInt(s string) (int64, bool) {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, true
+	}
+	f, ok := parseFloat(s)
+	if !ok || f != math.Trunc(f) || f < -(1<<63) || f >= 1<<63 {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+func setFloat(ev *event.Event, id event.ID, s string, scale float64) bool {
+	f, ok := parseFloat(s)
+	if ok {
+		ev.SetFloat(id, f*scale)
+	}
+	return ok && ev.Has(id)
+}
+
+// parseFloat accepts decimal numbers only: the words and hexadecimal forms that strconv knows are no
+// numbers in a gateway's log.
+func parseFloat(s string) (float64, bool) {
+	if len(s) == 0 || len(s) > 64 {
+		return 0, false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9', c == '.', c == '-', c == '+', c == 'e', c == 'E':
+		default:
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	return f, err == nil
+}
+
+func setBool(ev *event.Event, id event.ID, s string) bool {
+	switch {
+	case s == "1", strings.EqualFold(s, "true"), strings.EqualFold(s, "yes"), strings.EqualFold(s, "on"):
+		ev.SetBool(id, true)
+	case s == "0", strings.EqualFold(s, "false"), strings.EqualFold(s, "no"), strings.EqualFold(s, "off"):
+		ev.SetBool(id, false)
+	default:
+		return false
+	}
+	return true
+}
+
+func setTime(ev *event.Event, id event.ID, s string, unit epochUnit, loc *time.Location) bool {
+	ns, ok := parseTime(s, unit, loc)
+	if ok {
+		ev.SetTime(id, ns)
+	}
+	return ok
+}
+
+// setDuration sets a field in nanoseconds from a number of units; negative means not measured.
+func setDuration(ev *event.Event, id event.ID, s string, unit int64) bool {
+	n, ok := scaleDecimal(s, unit)
+	if !ok || n < 0 {
+		return false
+	}
+	ev.SetInt(id, n)
+	return true
+}
+
+// setAddress sets source.ip or another address field to its canonical form. For source.ip a port is
+// taken as well. Of a list the last address counts: it is the one that the gateway itself saw.
+func setAddress(ev *event.Event, id event.ID, s string) bool {
+	if i := strings.LastIndexByte(s, ','); i >= 0 {
+		s = strings.TrimLeft(s[i+1:], " ")
+	}
+	addr, port, ok := splitAddress(s)
+	if !ok {
+		return false
+	}
+	ev.SetString(id, canonical(ev, addr))
+	if id == event.SourceIP && port != "" {
+		if n, ok := parseInt(port); ok && n > 0 && n < 1<<16 {
+			ev.SetInt(event.SourcePort, n)
+		}
+	}
+	return true
+}
+
+// splitAddress separates address and port: a.b.c.d, a.b.c.d:port, v6, [v6], [v6]:port. The address is
+// returned only if it is one.
+func splitAddress(s string) (addr, port string, ok bool) {
+	if len(s) < 2 || len(s) > 64 {
+		return "", "", false
+	}
+	addr = s
+	if s[0] == '[' {
+		end := strings.IndexByte(s, ']')
+		if end < 0 {
+			return "", "", false
+		}
+		addr = s[1:end]
+		if rest := s[end+1:]; rest != "" && rest[0] == ':' {
+			port = rest[1:]
+		}
+	} else if i := strings.IndexByte(s, ':'); i >= 0 && strings.IndexByte(s[i+1:], ':') < 0 {
+		addr, port = s[:i], s[i+1:]
+	}
+	return addr, port, isAddress(addr)
+}
+
+func isAddress(s string) bool {
+	if len(s) == 0 || s[0] > 'f' { // words are the common case; an address begins with a digit, a-f or :
+		return false
+	}
+	_, err := parseAddr(s)
+	return err == nil
+}
+
+// parseAddr is netip.ParseAddr for what can be an address at all: netip's error would copy the text.
+func parseAddr(s string) (netip.Addr, error) {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case hexDigit(c) >= 0, c == '.', c == ':', c == '%':
+		default:
+			if strings.IndexByte(s[:i], '%') < 0 {
+				return netip.Addr{}, errNotAddress
+			}
+		}
+	}
+	return netip.ParseAddr(s)
+}
+
+// canonical returns an address as text in the form netip writes, without zone and not mapped.
+func canonical(ev *event.Event, s string) string {
+	addr, err := parseAddr(s)
+	if err != nil {
+		return ""
+	}
+	var buf [64]byte
+	b := addr.Unmap().WithZone("").AppendTo(buf[:0])
+	if string(b) == s {
+		return s
+	}
+	return ev.Keep(b)
+}
+
+// setURI sets url.path and url.query from a request target, and scheme and domain where it has them.
+// The two are always split: a key in a query must not get into the path.
+func setURI(ev *event.Event, s string) bool {
+	if absent(s) {
+		return false
+	}
+	if i := strings.Index(s, "://"); i > 0 && i < 8 && s[0] != '/' {
+		setEnum(ev, event.URLScheme, s[:i])
+		rest := s[i+3:]
+		end := strings.IndexAny(rest, "/?#")
+		if end < 0 {
+			end = len(rest)
+		}
+		if !ev.Has(event.URLDomain) {
+			setHost(ev, event.URLDomain, rest[:end])
+		}
+		if s = rest[end:]; s == "" || s[0] != '/' {
+			setQuery(ev, s)
+			return setText(ev, event.URLPath, "/")
+		}
+	}
+	path := s
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		path = s[:i]
+		setQuery(ev, s[i:])
+	}
+	return setText(ev, event.URLPath, path)
+}
+
+// setQuery sets url.query from what follows the path, fragment cut off.
+func setQuery(ev *event.Event, s string) {
+	if s == "" || s[0] != '?' {
+		return
+	}
+	s = s[1:]
+	if i := strings.IndexByte(s, '#'); i >= 0 {
+		s = s[:i]
+	}
+	if s != "" {
+		setText(ev, event.URLQuery, s)
+	}
+}
+
+// setHost sets a domain from a Host header or a URL: scheme, credentials, port and path cut off.
+func setHost(ev *event.Event, id event.ID, s string) bool {
+	if i := strings.Index(s, "://"); i >= 0 {
+		s = s[i+3:]
+	}
+	if i := strings.IndexAny(s, "/?#"); i >= 0 {
+		s = s[:i]
+	}
+	if i := strings.LastIndexByte(s, '@'); i >= 0 {
+		s = s[i+1:]
+	}
+	if len(s) > 0 && s[0] == '[' {
+		if end := strings.IndexByte(s, ']'); end > 0 {
+			s = s[1:end]
+		}
+	} else if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.IndexByte(s, ':') == i {
+		s = s[:i]
+	}
+	if len(s) > 253 {
+		return false
+	}
+	return setCase(ev, id, s, 'A', 'a')
+}
+
+// setTLS sets version, protocol and tls.established from TLSv1.3, TLS 1.2, SSLv3, 1.3 and the like.
+func setTLS(ev *event.Event, s string) bool {
+	v, protocol := s, "tls"
+	if len(v) >= 3 && strings.EqualFold(v[:3], "TLS") {
+		v = v[3:]
+	} else if len(v) >= 3 && strings.EqualFold(v[:3], "SSL") {
+		v, protocol = v[3:], "ssl"
+	}
+	v = strings.TrimLeft(v, " vV_-")
+	switch {
+	case protocol == "tls" && (v == "1" || v == "1.0" || v == "1_0" || v == "10"):
+		v = "1.0"
+	case protocol == "tls" && (v == "1.1" || v == "1_1" || v == "11"):
+		v = "1.1"
+	case protocol == "tls" && (v == "1.2" || v == "1_2" || v == "12"):
+		v = "1.2"
+	case protocol == "tls" && (v == "1.3" || v == "1_3" || v == "13"):
+		v = "1.3"
+	case protocol == "ssl" && (v == "3" || v == "3.0"):
+		v = "3.0"
+	case protocol == "ssl" && (v == "2" || v == "2.0"):
+		v = "2.0"
+	default:
+		return false
+	}
+	ev.SetString(event.TLSVersion, v)
+	ev.SetString(event.TLSVersionProtocol, protocol)
+	ev.SetBool(event.TLSEstablished, true)
+	return true
+}
+
+// setHTTPVersion sets http.version from HTTP/1.1, HTTP/2, h2 or 1.1.
+func setHTTPVersion(ev *event.Event, s string) bool {
+	switch {
+	case len(s) >= 5 && strings.EqualFold(s[:5], "HTTP/"):
+		s = s[5:]
+	case len(s) >= 2 && (s[0]|0x20) == 'h':
+		s = s[1:]
+	}
+	if len(s) == 0 || len(s) > 3 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] != '.' && (s[i] < '0' || s[i] > '9') {
+			return false
+		}
+	}
+	ev.SetString(event.HTTPVersion, s)
+	return true
+}
+
+// flagRetried marks a call that the gateway tried more than once upstream.
+const flagRetried = "retried"
+
+// setAttempts sets a status from a list with one entry per upstream attempt, "502, 200" or
+// "502 : 200": the last one counts.
+func setAttempts(ev *event.Event, id event.ID, s string) bool {
+	last := s
+	if i := strings.LastIndexAny(s, ",: "); i >= 0 {
+		last = s[i+1:]
+		if strings.TrimRight(s[:i], ",: ") != "" {
+			ev.Append(event.GatewayFlags, flagRetried)
+		}
+	}
+	return setInt(ev, id, last)
+}
+
+// setTrace sets trace.id from a traceparent header or a bare id.
+func setTrace(ev *event.Event, id event.ID, s string) bool {
+	if len(s) >= 55 && s[2] == '-' && s[35] == '-' {
+		s = s[3:35]
+	}
+	return setText(ev, id, s)
+}
+
+// setMethod sets http.request.method, if it is a token that can be one.
+func setMethod(ev *event.Event, id event.ID, s string) bool {
+	if len(s) > 32 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i] | 0x20; (c < 'a' || c > 'z') && s[i] != '-' && s[i] != '_' {
+			return false
+		}
+	}
+	return setCase(ev, id, s, 'a', 'A')
+}
+
+// setMediaType sets a media type without its parameters.
+func setMediaType(ev *event.Event, id event.ID, s string) bool {
+	if i := strings.IndexByte(s, ';'); i >= 0 {
+		s = strings.TrimRight(s[:i], " ")
+	}
+	return setCase(ev, id, s, 'A', 'a')
+}

@@ -1,0 +1,156 @@
+package formats
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+// errUnrecognised refuses a line that no format knows.
+var errUnrecognised = errors.New("no format recognises the line")
+
+// Detect finds the format that fits lines best, and says why. Blank lines do not count.
+func (s *Set) Detect(lines [][]byte) (name, why string, ok bool) {
+	return s.newDetector(Options{}).detect(lines)
+}
+
+// detector holds an instance of each format.
+type detector struct {
+	names   []string
+	formats []Format
+	ev      event.Event
+}
+
+func (s *Set) newDetector(opt Options) *detector {
+	d := &detector{names: s.names}
+	for _, n := range s.names {
+		d.formats = append(d.formats, s.make(n, opt))
+	}
+	return d
+}
+
+// detect judges each format by the share of lines it fits and by how much in them speaks for it.
+func (d *detector) detect(lines [][]byte) (name, why string, ok bool) {
+	total := 0
+	for _, l := range lines {
+		if len(strings.TrimSpace(string(l[:min(len(l), 64)]))) > 0 {
+			total++
+		}
+	}
+	if total == 0 {
+		return "", "there is no line to judge by", false
+	}
+	best, bestFits, bestPoints := -1, 0, 0
+	for i, f := range d.formats {
+		fits, points := 0, 0
+		for _, l := range lines {
+			if p := d.points(f, l); p > 0 {
+				fits++
+				points += p
+			}
+		}
+		if fits > bestFits || fits == bestFits && points > bestPoints {
+			best, bestFits, bestPoints = i, fits, points
+		}
+	}
+	if best < 0 || bestFits*2 <= total {
+		return "", fmt.Sprintf("no format fits more than half of %d lines", total), false
+	}
+	what := "parse"
+	if m, isMap := d.formats[best].(*mapFormat); isMap {
+		what = fmt.Sprintf("are JSON objects with the keys of %s", m.prog.name)
+	} else if n := nativeOf(d.names[best]); n != nil {
+		what = "have " + n.what
+	}
+	return d.names[best], fmt.Sprintf("%d of %d lines %s", bestFits, total, what), true
+}
+
+// points says how much speaks for a line being of a format; 0 that it is not.
+func (d *detector) points(f Format, line []byte) int {
+	d.ev.Reset()
+	if f.Parse(line, &d.ev) != nil {
+		return 0
+	}
+	m, isMap := f.(*mapFormat)
+	if !isMap {
+		return 10
+	}
+	if len(m.prog.require)+len(m.prog.weights) == 0 || !m.fits() {
+		return 0 // a map without detect: is used only by name
+	}
+	points := 5 * len(m.prog.require)
+	for _, w := range m.prog.weights {
+		if m.scan.get(w.slot).kind != kindNone {
+			points += w.points
+		}
+	}
+	return points
+}
+
+// switchAfter is how many lines in a row must fit another format before auto says that the source has
+// changed. Each of them is read with the format it fits.
+const switchAfter = 3
+
+// autoFormat reads each line with the format its source has shown so far. A line that does not fit is
+// judged anew by itself, so what becomes of it hardly depends on where reading began.
+type autoFormat struct {
+	*detector
+	log     *slog.Logger
+	current int // -1: not decided
+	other   int // the format of the last misfits
+	misfits int
+}
+
+func newAutoFormat(s *Set, opt Options) *autoFormat {
+	return &autoFormat{detector: s.newDetector(opt), log: opt.Log, current: -1, other: -1}
+}
+
+// Parse implements Format.
+func (a *autoFormat) Parse(line []byte, ev *event.Event) error {
+	var err error
+	if a.current >= 0 {
+		if err = a.parseWith(a.current, line, ev); err == nil {
+			a.misfits = 0
+			return nil
+		}
+		ev.Reset()
+	}
+	name, why, ok := a.detect([][]byte{line})
+	if !ok {
+		if err == nil || errors.Is(err, errMisfit) {
+			err = errUnrecognised
+		}
+		return err
+	}
+	i := indexOf(a.names, name)
+	switch {
+	case a.current < 0:
+		a.current = i
+		a.log.Info("format detected", slog.String("format", name), slog.String("why", why))
+	case a.other != i:
+		a.other, a.misfits = i, 1
+	default:
+		a.misfits++
+	}
+	if a.misfits >= switchAfter {
+		a.log.Warn("format changed", slog.String("from", a.names[a.current]), slog.String("to", name), slog.String("why", why))
+		a.current, a.misfits = i, 0
+	}
+	return a.parseWith(i, line, ev)
+}
+
+var errMisfit = errors.New("the line lacks keys of its format")
+
+func (a *autoFormat) parseWith(i int, line []byte, ev *event.Event) error {
+	f := a.formats[i]
+	if err := f.Parse(line, ev); err != nil {
+		return err
+	}
+	if m, ok := f.(*mapFormat); ok && !m.fits() {
+		return errMisfit
+	}
+	return nil
+}

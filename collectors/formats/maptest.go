@@ -1,0 +1,104 @@
+package formats
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+// Test runs the tests that stand in the map files, and reports each failure with its file and line.
+// With names, only those of the named formats.
+func (s *Set) Test(names ...string) error {
+	var all []error
+	for _, d := range s.tests {
+		if len(names) > 0 && !slices.Contains(names, d.name) {
+			continue
+		}
+		failed := Problems{file: d.problems.file}
+		f := newMapFormat(s.programs[d.name], nil)
+		for i := range d.tests {
+			d.tests[i].run(f, &failed)
+		}
+		all = append(all, failed.Err())
+	}
+	return errors.Join(all...)
+}
+
+func (t *mapTest) run(f *mapFormat, failed *Problems) {
+	var ev event.Event
+	err := f.Parse([]byte(t.line), &ev)
+	switch {
+	case err == nil && t.err != "":
+		failed.At(t.at, "", "test %q: the line is not refused", t.name)
+	case err != nil && err.Error() != t.err:
+		failed.At(t.at, "", "test %q: the line is refused: %v", t.name, err)
+	case err == nil:
+		for _, w := range t.want {
+			if got := w.get(&ev); !slices.Equal(got, w.values) && !sameValue(w, got) {
+				failed.At(w.at, "", "test %q: %s is %s, want %s", t.name, w.name, show(got), show(w.values))
+			}
+		}
+	}
+}
+
+// get returns a field as a test writes it.
+func (w *wantField) get(ev *event.Event) []string {
+	if w.label {
+		for _, l := range ev.Labels {
+			if l.Key == w.name {
+				return []string{l.Value}
+			}
+		}
+		return nil
+	}
+	return FieldText(ev, w.id)
+}
+
+// FieldText returns the values of a field as text, the form in which tests of maps name them; nil
+// where absent.
+func FieldText(ev *event.Event, id event.ID) []string {
+	if !ev.Has(id) {
+		return nil
+	}
+	switch event.FieldOf(id).Type {
+	case event.Keywords:
+		return slices.Clone(ev.List(id))
+	case event.Long:
+		return []string{strconv.FormatInt(ev.Int(id), 10)}
+	case event.Double:
+		return []string{strconv.FormatFloat(ev.Float(id), 'g', -1, 64)}
+	case event.Bool:
+		return []string{strconv.FormatBool(ev.Bool(id))}
+	case event.Date:
+		return []string{event.FormatTime(ev.Time(id))}
+	}
+	return []string{ev.Str(id)}
+}
+
+// sameValue compares numbers and times by value: 0.50 is 0.5, and zones and digits do not matter.
+func sameValue(w wantField, got []string) bool {
+	if w.label || len(got) != 1 || len(w.values) != 1 {
+		return false
+	}
+	switch event.FieldOf(w.id).Type {
+	case event.Long, event.Double:
+		a, okA := parseFloat(got[0])
+		b, okB := parseFloat(w.values[0])
+		return okA && okB && a == b
+	case event.Date:
+		a, okA := parseTime(got[0], epochAuto, nil)
+		b, okB := parseTime(w.values[0], epochAuto, nil)
+		return okA && okB && a == b
+	}
+	return false
+}
+
+func show(values []string) string {
+	if len(values) == 0 {
+		return "absent"
+	}
+	return fmt.Sprintf("%q", values)
+}
