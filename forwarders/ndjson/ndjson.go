@@ -144,7 +144,11 @@ func (f *Forwarder) append() error {
 // cut since.
 func (f *Forwarder) reopen() error {
 	if f.file == nil {
-		return f.open()
+		if err := f.open(); err != nil {
+			return err
+		}
+		// What the failed write left behind, if it could not be cut back, counts as written.
+		return f.recent.load(f.path)
 	}
 	have, err := f.file.Stat()
 	if err != nil {
