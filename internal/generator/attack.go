@@ -138,7 +138,7 @@ func (g *Generator) begin(i int32, at int64) {
 	n := a.nth*len(g.cfg.Attacks) + a.index
 	a.addr = "203.0.113." + strconv.Itoa(1+n%120)
 	a.device, a.subject = a.r.next(), a.r.next()
-	a.pace = min(1, float64(a.attack.Length)/float64(90*time.Second))
+	a.pace = min(1, float64(a.attack.Length)/float64(3*time.Minute))
 	a.key = -1
 	in := &incident{Incident: Incident{
 		ID: string(a.attack.Class) + "-" + strconv.Itoa(n+1), Class: a.attack.Class, Facts: map[string]string{},
@@ -195,6 +195,9 @@ func (g *Generator) begin(i int32, at int64) {
 		g.schedule(a.index, a.nth+1, at+int64(a.attack.Every))
 	}
 }
+
+// over tells whether the attack's time has passed: nobody tries again then.
+func (a *actor) over(at int64) bool { return at > a.start+int64(a.attack.Length) }
 
 // someKeys are ids of keys that the gateway does not know.
 func someKeys(r *rng, n int) []string {
@@ -275,7 +278,8 @@ func (g *Generator) leak(a *actor, n int, at int64, line *Line) bool {
 // spawn begins a session of the attack.
 func (g *Generator) spawn(i int32, n int, at int64) {
 	a := &g.actors[i]
-	si, s := g.open(a.tenant, at)
+	// Numbers of their own, so that genuine sessions are the same with and without attacks.
+	si, s := g.open(1<<63|uint64(i)<<32|uint64(n), a.tenant, at)
 	k := &g.world.keys[a.key]
 	s.actor, s.key, s.pace, s.addr = i, a.key, a.pace, k.addrs[s.r.intn(len(k.addrs))]
 	switch a.attack.Class {

@@ -85,7 +85,7 @@ func (a *actor) dress(c *call, s *session) {
 		c.ua, c.tls, c.cipher = "Java-http-client/21.0.4", tls13, cipher13
 	case BrowserClient:
 		c.applicant, c.tls, c.cipher = 0, tls13, cipher13
-		c.ua = browsers[int(s.number)%len(browsers)]
+		c.ua = browsers[s.number%uint64(len(browsers))]
 		c.origin = "https://onboarding." + "partner-web.example"
 		c.referer = "https://onboarding.partner-web.example/selfie"
 	case LegacyTLS:
@@ -130,6 +130,18 @@ func (c *call) keyName() string {
 		return c.key.id
 	}
 	return c.keyID
+}
+
+// appendPresented appends a key as a refused caller presents it: the id and a wrong secret, always the
+// same one for an id.
+func (c *call) appendPresented(b []byte) []byte {
+	b = append(b, c.keyName()...)
+	x := uint64(14695981039346656037)
+	for _, ch := range []byte(c.keyName()) {
+		x = (x ^ uint64(ch)) * 1099511628211
+	}
+	b = append(b, '.')
+	return appendBase32(appendBase32(appendBase32(b, mix(x)), mix(x+1)), mix(x+2))
 }
 
 // consumer is the gateway's name of the caller; it has none for those it does not know.

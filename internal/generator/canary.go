@@ -73,8 +73,10 @@ func (g *Generator) plant() {
 		}
 		inKey := note(kind, "unmapped_key", generate())
 		line(func(_ *Generator, c *call) { c.extra = &extras{key: "x_" + name + "_debug", value: inKey} })
-		inReferer := note(kind, "referer", generate())
-		line(func(_ *Generator, c *call) { c.referer = "https://app.example/start?" + name + "=" + inReferer })
+		if g.cfg.Format != LivewardV1 { // which has no referrer
+			inReferer := note(kind, "referer", generate())
+			line(func(_ *Generator, c *call) { c.referer = "https://app.example/start?" + name + "=" + inReferer })
+		}
 		inReason := note(kind, "reason", generate())
 		line(func(_ *Generator, c *call) { c.extra = &extras{reason: inReason} })
 		inRequest := note(kind, "request_id", generate())

@@ -54,10 +54,11 @@ func (e *encoder) livewardV1(b []byte, c *call) []byte {
 		m.some("fwd_ip", c.forwarded)
 	}
 	m.raw("method", c.method)
-	m.quote("route")
+	m.quote("path")
 	e.tmp = c.appendURI(e.tmp[:0])
 	m.b = appendEscaped(m.b, e.tmp)
 	m.unquote()
+	m.raw("route", "liveness-"+c.operation())
 	m.raw("operation", c.operation())
 	m.int("status", int64(c.status))
 	m.some("auth_reason", c.authReason)
@@ -255,8 +256,12 @@ func (e *encoder) kongRequest(m *members, c *call) {
 	}
 	m.some("origin", c.origin)
 	m.some("referer", c.referer)
-	m.some("x-key-id", c.keyName())
-	m.some("x-tenant", c.tenantName())
+	if c.authReason != "" { // hide_credentials takes the header away only where the key is good
+		m.quote("apikey")
+		m.b = c.appendPresented(m.b)
+		m.unquote()
+	}
+	m.some("x-tenant-id", c.tenantName())
 	if c.tenant != nil {
 		m.raw("x-region", c.tenant.region)
 	}
@@ -337,7 +342,6 @@ func (e *encoder) kongResponse(m *members, c *call) {
 		m.some("x-liveness-attack-class", c.class)
 		m.some("x-liveness-attack-type", c.kind)
 	}
-	m.some("x-auth-reason", c.authReason)
 	m.close(in)
 	m.close(was)
 }

@@ -51,7 +51,7 @@ func (e *encoder) nginx(b []byte, c *call) []byte {
 	e.tmp = c.appendURI(e.tmp[:0])
 	m.b = appendEscaped(m.b, e.tmp)
 	m.unquote()
-	m.raw("proto", c.proto)
+	m.raw("protocol", c.proto)
 	m.int("status", int64(c.status))
 	m.int("request_length", int64(c.received))
 	m.int("bytes_sent", int64(c.sent))

@@ -77,7 +77,8 @@ func (s *session) seconds(x float64) int64 { return int64(x * s.pace * float64(t
 // arrive begins a genuine session and schedules the next arrival.
 func (g *Generator) arrive(at int64) {
 	tenant := int32(g.noise.weighted(g.load.tenants))
-	i, s := g.open(tenant, at)
+	g.number++
+	i, s := g.open(g.number, tenant, at)
 	t := &g.world.tenants[tenant]
 	s.key = t.keys[s.r.weighted(t.shares)]
 	k := &g.world.keys[s.key]
@@ -100,8 +101,9 @@ func (g *Generator) arrive(at int64) {
 	g.queue.push(entry{at: g.load.next(at, &g.noise), kind: kindArrival})
 }
 
-// open takes a free session and gives it a person.
-func (g *Generator) open(tenant int32, at int64) (int32, *session) {
+// open takes a free session and gives it a person. Everything chance decides in it follows from its
+// number.
+func (g *Generator) open(number uint64, tenant int32, at int64) (int32, *session) {
 	var i int32
 	if n := len(g.free); n > 0 {
 		i = g.free[n-1]
@@ -110,9 +112,8 @@ func (g *Generator) open(tenant int32, at int64) (int32, *session) {
 		i = int32(len(g.sessions))
 		g.sessions = append(g.sessions, session{})
 	}
-	g.number++
 	s := &g.sessions[i]
-	*s = session{number: g.number, r: newRNG(g.cfg.Seed^mix(g.number), streamSession), tenant: tenant, actor: -1, pace: 1}
+	*s = session{number: number, r: newRNG(g.cfg.Seed^mix(number), streamSession), tenant: tenant, actor: -1, pace: 1}
 	s.id = string(appendHex([]byte("s-"), s.r.next()))
 	s.subject, s.device, s.consent = s.r.next(), s.r.next(), s.r.next()
 	s.applicant = g.applicant(&s.r)
@@ -188,7 +189,7 @@ func (g *Generator) create(i int32, s *session, at int64, line *Line) bool {
 	if s.actor < 0 && s.r.chance(0.08) { // never comes back
 		g.close(i)
 	} else {
-		g.again(i, at+s.seconds(s.r.lognormal(9, 0.5)), stepSubmit)
+		g.again(i, at+s.seconds(min(s.r.lognormal(9, 0.5), 60)), stepSubmit)
 	}
 	return g.render(at, line)
 }
@@ -297,7 +298,7 @@ func (g *Generator) after(i int32, s *session, at int64) {
 	case "spoof":
 		again = 0.35
 	}
-	if s.attempt >= 5 || !s.r.chance(again) {
+	if s.attempt >= 5 || !s.r.chance(again) || s.actor >= 0 && g.actors[s.actor].over(at) {
 		g.close(i)
 		return
 	}
