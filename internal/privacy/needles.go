@@ -1,0 +1,211 @@
+package privacy
+
+import (
+	"strings"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+// Bounds of the raw values that are searched for in the event's other fields.
+const (
+	minNeedle  = 5
+	maxNeedle  = 1024
+	maxNeedles = 64
+)
+
+// needle is a raw value of this event that must not stand in another field.
+type needle struct {
+	text   string
+	strong bool // searched for everywhere; else only in text, paths and labels
+}
+
+// needles are the raw values of one event.
+type needles struct {
+	list     []needle
+	first    [256]uint8 // 1: begins a weak needle, 2: a strong one; both cases
+	strong   int
+	overflow bool // there were more than maxNeedles
+	flooded  bool // and a strong one was among those left out
+	layers   [maxUnescape]unescaped
+}
+
+func (ns *needles) reset() {
+	for _, n := range ns.list {
+		ns.first[n.text[0]] = 0
+		ns.first[lower(n.text[0])] = 0
+		ns.first[upper(n.text[0])] = 0
+	}
+	clear(ns.list)
+	ns.list, ns.strong, ns.overflow, ns.flooded = ns.list[:0], 0, false, false
+}
+
+func upper(c byte) byte {
+	if class[c]&isLower != 0 {
+		return c - 'a' + 'A'
+	}
+	return c
+}
+
+// add takes a raw value. keep gives memory that lives as long as the event.
+func (ns *needles) add(raw string, strong bool, keep func([]byte) string) {
+	ns.one(strings.TrimSpace(raw), strong)
+	if strings.IndexByte(raw, '%') >= 0 {
+		var from *unescaped
+		for i := range ns.layers {
+			u := &ns.layers[i]
+			if !u.decode(raw, from) {
+				break
+			}
+			raw, from = keep(u.text), u
+			ns.one(strings.TrimSpace(raw), strong)
+		}
+	}
+}
+
+func (ns *needles) one(raw string, strong bool) {
+	if len(raw) < minNeedle || len(raw) > maxNeedle || known(raw) || (!strong && versionLike(raw)) {
+		return
+	}
+	for i := range ns.list {
+		if n := &ns.list[i]; n.text == raw && (n.strong || !strong) {
+			return
+		}
+	}
+	if len(ns.list) >= maxNeedles {
+		ns.overflow = true
+		ns.flooded = ns.flooded || strong
+		return
+	}
+	ns.list = append(ns.list, needle{raw, strong})
+	mark := uint8(1)
+	if strong {
+		mark = 3
+		ns.strong++
+	}
+	for _, c := range [...]byte{raw[0], lower(raw[0]), upper(raw[0])} {
+		ns.first[c] |= mark
+	}
+}
+
+// versionLike tells 3.11.2 and 14: such parameters stand in other fields by right.
+func versionLike(s string) bool {
+	for i := range len(s) {
+		if class[s[i]]&isDigit == 0 && s[i] != '.' {
+			return false
+		}
+	}
+	return len(s) <= 9 && strings.IndexByte(s, '.') > 0
+}
+
+// find calls hit with each place in s where a raw value stands, in any letter case.
+func (ns *needles) find(s string, strongOnly bool, hit func(start, end int)) {
+	if len(s) < minNeedle {
+		return
+	}
+	want := uint8(1)
+	if strongOnly {
+		want = 2
+	}
+	for i := 0; i+minNeedle <= len(s); i++ {
+		if ns.first[s[i]]&want == 0 {
+			continue
+		}
+		best := 0
+		for k := range ns.list {
+			n := &ns.list[k]
+			if len(n.text) > best && (n.strong || !strongOnly) && equalFoldAt(s[i:], n.text) {
+				best = len(n.text)
+			}
+		}
+		if best > 0 {
+			hit(i, i+best)
+		}
+	}
+}
+
+func equalFoldAt(s, n string) bool {
+	if len(s) < len(n) {
+		return false
+	}
+	for i := range len(n) {
+		if s[i] != n[i] && lower(s[i]) != lower(n[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// query takes the parameters of a query string: those with a strong name, or the others.
+func (ns *needles) query(q string, strong bool, keep func([]byte) string) {
+	for q != "" {
+		var pair string
+		if i := strings.IndexAny(q, "&;"); i >= 0 {
+			pair, q = q[:i], q[i+1:]
+		} else {
+			pair, q = q, ""
+		}
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			name, value = "", pair
+		}
+		if len(value) >= minNeedle && strongName(name) == strong {
+			ns.add(value, strong, keep)
+			if strings.IndexByte(value, '+') >= 0 {
+				ns.add(strings.ReplaceAll(value, "+", " "), strong, keep)
+			}
+		}
+	}
+}
+
+// strongName tells whether a parameter of this name is a credential or names a person or device. An
+// escaped name is taken for one.
+func strongName(name string) bool {
+	if strings.IndexByte(name, '%') >= 0 {
+		return true
+	}
+	for _, part := range [...]string{
+		"key", "token", "secret", "pass", "pwd", "auth", "sig", "cred", "otp", "user", "mail", "phone", "mobile", "msisdn",
+		"name", "nik", "ssn", "national", "passport", "device", "subject", "applicant", "customer", "account", "card",
+		"birth", "dob", "face", "image", "selfie", "photo", "document",
+	} {
+		if containsFold(name, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// gather collects the raw values of an event.
+func (w *Worker) gather(ev *event.Event) {
+	w.needles.reset()
+	for i, id := range w.f.pseudonyms {
+		raw := ev.Str(id)
+		w.raw[i] = raw
+		if raw == "" {
+			continue
+		}
+		w.needles.add(raw, true, w.keep)
+		if i := strings.LastIndexByte(raw, ' '); i >= 0 {
+			w.needles.add(raw[i+1:], true, w.keep) // without its scheme
+		}
+	}
+	query, referrer := ev.Str(event.URLQuery), ev.Str(event.HTTPRequestReferrer)
+	if query != "" || referrer != "" {
+		_, referrer, _ = strings.Cut(referrer, "?")
+		long := len(query) > maxQuery || len(referrer) > maxQuery
+		w.needles.overflow, w.needles.flooded = long, long
+		query, referrer = cut(query, maxQuery), cut(referrer, maxQuery)
+		for _, strong := range [...]bool{true, false} { // what matters first, should there be too many
+			w.needles.query(query, strong, w.keep)
+			w.needles.query(referrer, strong, w.keep)
+		}
+	}
+	if w.f.truncate {
+		for _, id := range [...]event.ID{event.SourceIP, event.ClientIP, event.NetworkForwardedIP} {
+			w.needles.add(ev.Str(id), false, w.keep)
+		}
+	}
+}
+
+// maxQuery bounds the query string that is taken apart.
+const maxQuery = 8192

@@ -1,0 +1,127 @@
+package privacy
+
+import "strings"
+
+// Bounds of a path.
+const (
+	maxPath     = 512
+	maxSegment  = 48
+	longSegment = 64 // after a segment as long, the rest of the path is part of it
+)
+
+// path masks the segments of a URL path that are ids or personal data, and tells how many it masked
+// as personal data, secrets or copies. It returns s itself where nothing changed.
+func (w *Worker) path(s string) string {
+	whole := s
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		s = s[:i]
+	}
+	if len(s) > scanLimit {
+		s = s[:scanLimit]
+	}
+	w.buf = w.buf[:0]
+	for i := 0; i < len(s) && len(w.buf) < maxPath; {
+		if s[i] == '/' {
+			w.buf = append(w.buf, '/')
+			i++
+			continue
+		}
+		j := strings.IndexByte(s[i:], '/')
+		if j < 0 {
+			j = len(s)
+		} else {
+			j += i
+		}
+		out, rest := w.segment(s[i:j], strings.HasPrefix(s[i:], "9j/"))
+		w.buf = append(w.buf, out...)
+		if rest {
+			break
+		}
+		i = j
+	}
+	if len(w.buf) > maxPath {
+		w.buf = w.buf[:maxPath]
+	}
+	if string(w.buf) == whole {
+		return whole
+	}
+	return w.ev.Keep(w.buf)
+}
+
+// segment returns what stands for one segment; rest tells that all that follows belongs to it.
+func (w *Worker) segment(seg string, image bool) (out string, rest bool) {
+	if image {
+		w.found(kindImage)
+		return "{image}", true
+	}
+	if i := strings.IndexByte(seg, ';'); i >= 0 {
+		seg = seg[:i] // matrix parameters: session ids, as a rule
+	}
+	if seg == "" {
+		return "", false
+	}
+	hit := false
+	w.sc.reset()
+	if w.needles.any() {
+		w.sc.each(seg, func(layer string) {
+			if !hit {
+				w.needles.find(layer, false, func(int, int) { hit = true })
+			}
+		})
+	}
+	if hit || w.needles.overflow && len(seg) >= minNeedle && !known(seg) {
+		w.found(kindRawValue)
+		return "{value}", false
+	}
+	switch {
+	case allDigits(seg):
+		w.sc.reset()
+		w.sc.identifier(seg)
+		if sp := w.sc.sorted(); len(sp) > 0 {
+			w.found(sp[0].kind)
+			return kindBraced[sp[0].kind], false
+		}
+		return "{number}", false
+	case isUUID(seg):
+		return "{uuid}", false
+	}
+	if len(seg) <= maxSegment && wordy(seg, 4) && strings.IndexByte(seg, '{') < 0 {
+		if _, _, longest := survey(seg); longest < 11 || !w.secretWord(seg) {
+			return seg, false
+		}
+	}
+	if len(seg) <= maxSegment && template(seg) {
+		return seg, false
+	}
+	w.sc.reset()
+	w.sc.text(seg)
+	k := kindNone
+	for _, sp := range w.sc.sorted() {
+		k = sp.kind
+		w.found(k)
+	}
+	rest = len(seg) >= longSegment || k == kindImage || strings.ContainsAny(seg, "+=")
+	switch k {
+	case kindNone, kindToken, kindBase64, kindJWT, kindSecret, kindCredential:
+		return "{token}", rest
+	}
+	return kindBraced[k], rest
+}
+
+// secretWord tells whether a wordy segment begins as an issued key does.
+func (w *Worker) secretWord(seg string) bool {
+	w.sc.reset()
+	w.sc.identifier(seg)
+	return len(w.sc.spans) > 0
+}
+
+// template tells {id} and {session_id}: a pattern of the gateway, not a value.
+func template(s string) bool {
+	if len(s) < 3 || s[0] != '{' || s[len(s)-1] != '}' {
+		return false
+	}
+	inner := s[1 : len(s)-1]
+	return strings.IndexByte(inner, '{') < 0 && wordy(inner, 2)
+}
+
+func (ns *needles) any() bool { return len(ns.list) > 0 }
