@@ -253,7 +253,8 @@ func appendHexN(b []byte, x uint64, n int) []byte {
 	return b
 }
 
-// appendBase32 appends 13 characters.
+// appendBase32 appends 13 characters: mostly letters, so that an id never looks like a card or a
+// telephone number by chance.
 func appendBase32(b []byte, x uint64) []byte {
 	const letters = "abcdefghijklmnopqrstuvwxyz234567"
 	for range 13 {

@@ -148,7 +148,7 @@ func (g *Generator) canary(index int32, at int64, line *Line) bool {
 	c.ua, c.tls, c.cipher = k.ua, k.tls, k.cipher
 	c.method, c.path, c.status = "POST", pathSessions, 201
 	c.received, c.sent, c.upstream = 660, 420, int64(31*time.Millisecond)
-	c.session = string(appendHex([]byte("s-"), r.next()))
+	c.session = string(appendBase32([]byte("s-"), r.next()))
 	c.subject, c.device, c.consent = r.next(), r.next(), r.next()
 	if p.call != nil {
 		p.call(g, c)

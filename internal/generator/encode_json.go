@@ -154,7 +154,7 @@ func (e *encoder) liveness(m *members, c *call) {
 	m.raw("session_id", c.session)
 	if c.digest != 0 {
 		m.quote("transaction_id")
-		m.b = appendHexN(append(m.b, "t-"...), mix(c.digest), 12)
+		m.b = appendBase32(append(m.b, "t-"...), mix(c.digest))
 		m.unquote()
 	}
 	if c.attempt > 0 {
@@ -332,7 +332,7 @@ func (e *encoder) kongResponse(m *members, c *call) {
 		}
 		if c.digest != 0 {
 			m.quote("x-liveness-transaction")
-			m.b = appendHexN(append(m.b, "t-"...), mix(c.digest), 12)
+			m.b = appendBase32(append(m.b, "t-"...), mix(c.digest))
 			m.unquote()
 			m.quote("x-liveness-digest")
 			m.b = appendDigest(m.b, c.digest)

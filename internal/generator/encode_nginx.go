@@ -143,8 +143,7 @@ func (e *encoder) answer(m *members, c *call) {
 	m.raw("lv_session", c.session)
 	m.quote("lv_transaction")
 	if c.digest != 0 {
-		m.b = append(m.b, "t-"...)
-		m.b = appendHexN(m.b, mix(c.digest), 12)
+		m.b = appendBase32(append(m.b, "t-"...), mix(c.digest))
 	}
 	m.unquote()
 	m.quote("lv_attempt")
@@ -195,7 +194,7 @@ func appendConsent(b []byte, x uint64) []byte {
 	if x == 0 {
 		return b
 	}
-	return appendHexN(append(b, "c-"...), x, 12)
+	return appendBase32(append(b, "c-"...), x)
 }
 
 // appendDigest appends the vendor's keyed digest of the frames.

@@ -114,7 +114,7 @@ func (g *Generator) open(number uint64, tenant int32, at int64) (int32, *session
 	}
 	s := &g.sessions[i]
 	*s = session{number: number, r: newRNG(g.cfg.Seed^mix(number), streamSession), tenant: tenant, actor: -1, pace: 1}
-	s.id = string(appendHex([]byte("s-"), s.r.next()))
+	s.id = string(appendBase32([]byte("s-"), s.r.next()))
 	s.subject, s.device, s.consent = s.r.next(), s.r.next(), s.r.next()
 	s.applicant = g.applicant(&s.r)
 	s.app, s.newApp = g.app(at, &s.r)
