@@ -1,4 +1,171 @@
 package rules
 
-// matcher is the compiled form of a rule's when, except and steps.
-type matcher struct{}
+import (
+	"github.com/liveward/liveward/internal/event"
+)
+
+// matcher is the compiled form of a rule's when and except.
+type matcher struct {
+	test      condition
+	except    []exception
+	conjuncts []conjunct // of when; for the index
+	lists     []string   // names of the lists used, sorted
+	needs     []event.ID // fields without which the rule cannot match
+	spec      *spec      // what it was compiled from; tests with fixtures compile it again
+	source    *source
+}
+
+// exception is a compiled except entry.
+type exception struct {
+	test  condition
+	until int64 // event time from which on it has no effect
+}
+
+// MatchStats counts what matching did with one rule.
+type MatchStats struct {
+	Matches  uint64 // signals given
+	NoKey    uint64 // matches without a value of by or of, which are not counted
+	Excepted uint64 // matches that an exception took away
+	Errors   uint64 // operations without a result, such as a division by zero; no match
+}
+
+// Matcher matches events against a set. It belongs to one goroutine; a set may have many.
+type Matcher struct {
+	set   *Set
+	scope scope
+	stats []MatchStats
+}
+
+// NewMatcher makes a matcher.
+func (s *Set) NewMatcher() *Matcher {
+	return &Matcher{set: s, stats: make([]MatchStats, len(s.rules))}
+}
+
+// Stats returns the counters, in the order of Set.Rules. The slice belongs to the matcher.
+func (m *Matcher) Stats() []MatchStats { return m.stats }
+
+// Match appends a signal to buf for each rule that the event matches. It allocates nothing once buf
+// has grown. The event is not kept.
+func (m *Matcher) Match(ev *event.Event, o Origin, buf *event.SignalBuffer) {
+	m.scope.event = ev
+	m.scope.buf = m.scope.buf[:0]
+	x := m.set.index
+	for i := range x.fields {
+		for _, r := range x.fields[i].rules(ev) {
+			m.try(int(r), &o, buf)
+		}
+	}
+	for _, r := range x.scan {
+		m.try(int(r), &o, buf)
+	}
+	m.scope.event = nil
+}
+
+// try matches one rule.
+func (m *Matcher) try(i int, o *Origin, buf *event.SignalBuffer) {
+	r := m.set.rules[i]
+	s, stats := &m.scope, &m.stats[i]
+	s.failed = false
+	matched := r.matcher.test(s)
+	if s.failed {
+		stats.Errors++
+	}
+	if !matched {
+		return
+	}
+	when, skewed := windowTime(s.event, o)
+	for j := range r.matcher.except {
+		if x := &r.matcher.except[j]; when < x.until && x.test(s) {
+			stats.Excepted++
+			return
+		}
+	}
+	ev := s.event
+	for _, id := range r.By {
+		if !ev.Has(id) {
+			stats.NoKey++
+			return
+		}
+	}
+	if r.Kind == Distinct {
+		for _, id := range r.Of {
+			if !ev.Has(id) {
+				stats.NoKey++
+				return
+			}
+		}
+	}
+	stats.Matches++
+	sig := event.Signal{
+		State: r.State, Event: o.Event, Time: when, File: o.File, Offset: o.Offset, Index: o.Index,
+		Late: ev.Bool(event.LivewardLate), Skewed: skewed, Drill: drill(ev),
+	}
+	// The values of one signal lie side by side in the buffer.
+	start := buf.Mark()
+	for _, id := range r.By {
+		add(buf, ev, id)
+	}
+	sig.Key = buf.Since(start)
+	start = buf.Mark()
+	if r.Kind == Distinct {
+		for _, id := range r.Of {
+			add(buf, ev, id)
+		}
+	} else {
+		once(buf, ev, r.Once)
+	}
+	sig.Of = buf.Since(start)
+	start = buf.Mark()
+	for _, id := range r.Show {
+		if ev.Has(id) {
+			add(buf, ev, id)
+		}
+	}
+	sig.Show = buf.Since(start)
+	buf.Signals = append(buf.Signals, sig)
+}
+
+// windowTime is the time that windows and exceptions know the event by.
+func windowTime(ev *event.Event, o *Origin) (t int64, skewed bool) {
+	skewed = ev.Bool(event.LivewardSkewed)
+	if skewed || !ev.Has(event.Timestamp) {
+		return o.Ingest, skewed
+	}
+	return ev.Time(event.Timestamp), false
+}
+
+// drill tells whether labels.drill marks the event.
+func drill(ev *event.Event) bool {
+	for i := range ev.Labels {
+		if ev.Labels[i].Key == "drill" {
+			return ev.Labels[i].Value == "true"
+		}
+	}
+	return false
+}
+
+func add(buf *event.SignalBuffer, ev *event.Event, id event.ID) {
+	if v, ok := ev.ValueOf(id); ok {
+		buf.Add(v)
+	}
+}
+
+// once adds the values that make an event count once. A part that is absent stands as an empty
+// value: a vendor without attempt numbers repeats the same session. Where all are absent nothing is
+// known to repeat, and the event counts by itself.
+func once(buf *event.SignalBuffer, ev *event.Event, ids []event.ID) {
+	any := false
+	for _, id := range ids {
+		any = any || ev.Has(id)
+	}
+	if !any {
+		return
+	}
+	for _, id := range ids {
+		if v, ok := ev.ValueOf(id); ok {
+			buf.Add(v)
+		} else {
+			buf.Add(event.Value{Field: id})
+		}
+	}
+}

@@ -46,7 +46,7 @@ type Rule struct {
 	Window   time.Duration
 	Count    int64      // threshold, or distinct.at_least
 	Of       []event.ID // distinct.of
-	Once     []event.ID // events with the same values of these count once in the window
+	Once     []event.ID // events with the same values of these count once in the window; their values are Signal.Of
 	Show     []event.ID // at most event.MaxShow; for title, top and evidence
 	Suppress Suppress
 

@@ -14,9 +14,13 @@ type Set struct {
 	byID    map[string]*Rule
 	byState map[event.Hash]*Rule
 	hash    event.Hash
+	index   *index
+	archive []byte
+	lists   map[string]List
 }
 
-// NewSet makes a set of compiled rules. Their states must differ.
+// NewSet makes a set of compiled rules, whose states must differ. Rules that were not loaded have no
+// condition: windows can be fed with their signals, but nothing matches them.
 func NewSet(rules ...*Rule) *Set {
 	s := &Set{
 		rules:   slices.Clone(rules),
@@ -24,9 +28,15 @@ func NewSet(rules ...*Rule) *Set {
 		byState: make(map[event.Hash]*Rule, len(rules)),
 	}
 	slices.SortFunc(s.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
+	matching := true
 	for _, r := range s.rules {
+		matching = matching && r.matcher != nil
 		s.byID[r.ID] = r
 		s.byState[r.State] = r
+	}
+	s.index = &index{}
+	if matching {
+		s.index = newIndex(s.rules)
 	}
 	return s
 }

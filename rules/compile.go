@@ -1,0 +1,597 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+// expression is a compiled condition with what the index, needs and state keys want to know of it.
+type expression struct {
+	test       condition
+	normal     string // the one text of the checked tree
+	conjuncts  []conjunct
+	lists      []string   // names of the lists used, sorted
+	references []event.ID // every field it reads, sorted
+}
+
+// conjunct is a part of the condition that must hold for the whole to hold.
+type conjunct struct {
+	needs  []event.ID // fields without which it is false
+	field  event.ID   // field of an equality
+	equal  bool       // whether it is one
+	texts  []string   // values the field may have, of a text field
+	wholes []int64    // … of a number or boolean
+	list   bool       // whether the values are those of a list
+	node   ast.Node
+}
+
+// compiler turns an expression of expr into closures over the slots of an event. expr parses it and
+// checks its types; what this language does not have is refused here, with a better word for what
+// is wrong where there is one.
+type compiler struct {
+	lists    map[string]*compiledList
+	config   *conf.Config
+	problems []exprProblem
+
+	elem   event.ID // field under any or all
+	inElem bool     // whether a closure of any or all is being compiled
+	used   map[string]bool
+	fields map[event.ID]bool
+	equal  map[ast.Node]conjunct
+	refs   map[ast.Node]event.ID // field names as they stand in the tree
+}
+
+// exprProblem is a problem at a character of the expression.
+type exprProblem struct {
+	char    int
+	level   Level
+	message string
+	hint    string
+}
+
+func newCompiler(lists map[string]*compiledList) *compiler {
+	return &compiler{lists: lists, config: environment(lists)}
+}
+
+func (c *compiler) fail(n ast.Node, hint, format string, args ...any) {
+	c.problem(n.Location().From, LevelError, hint, format, args...)
+}
+
+func (c *compiler) warn(n ast.Node, hint, format string, args ...any) {
+	c.problem(n.Location().From, LevelWarning, hint, format, args...)
+}
+
+func (c *compiler) problem(char int, level Level, hint, format string, args ...any) {
+	c.problems = append(c.problems, exprProblem{char, level, fmt.Sprintf(format, args...), hint})
+}
+
+// compile compiles text; the expression is nil where there is an error among the problems.
+func (c *compiler) compile(text string) (*expression, []exprProblem) {
+	c.problems = nil
+	c.used, c.fields = map[string]bool{}, map[event.ID]bool{}
+	c.equal, c.refs = map[ast.Node]conjunct{}, map[ast.Node]event.ID{}
+	if len(text) > maxExprBytes {
+		c.problem(0, LevelError, "", "condition is longer than %d bytes", maxExprBytes)
+		return nil, c.problems
+	}
+	tree, err := parser.ParseWithConfig(text, c.config)
+	if err != nil {
+		c.exprError(err)
+		return nil, c.problems
+	}
+	test := c.condition(tree.Node)
+	if c.failed() {
+		return nil, c.problems
+	}
+	if _, err := checker.Check(tree, c.config); err != nil {
+		c.exprError(err)
+		return nil, c.problems
+	}
+	e := &expression{test: test, normal: tree.Node.String()}
+	c.collect(tree.Node, e)
+	c.contradictions(e)
+	for name := range c.used {
+		e.lists = append(e.lists, name)
+	}
+	slices.Sort(e.lists)
+	for id := range c.fields {
+		e.references = append(e.references, id)
+	}
+	slices.Sort(e.references)
+	if c.failed() {
+		return nil, c.problems
+	}
+	return e, c.problems
+}
+
+func (c *compiler) failed() bool {
+	return slices.ContainsFunc(c.problems, func(p exprProblem) bool { return p.level == LevelError })
+}
+
+// exprError takes over an error of expr's parser or checker.
+func (c *compiler) exprError(err error) {
+	var fe *file.Error
+	if !errors.As(err, &fe) {
+		c.problem(0, LevelError, "", "%s", firstLine(err.Error()))
+		return
+	}
+	message, hint := strings.TrimPrefix(fe.Message, "compilation failed: "), ""
+	switch {
+	case strings.Contains(message, `Operator("=")`), strings.Contains(message, `token Operator("=`):
+		hint = "equality is =="
+	case strings.Contains(message, "unrecognized character: U+0040"):
+		hint = "@timestamp is reached by age(field) alone"
+	case strings.Contains(message, "maximum allowed nodes"):
+		message = fmt.Sprintf("condition has more than %d parts", maxExprNodes)
+		hint = "put values into a list"
+	case strings.Contains(message, "unexpected token Identifier"):
+		hint = "join conditions with and, or; texts stand in quotes"
+	}
+	c.problem(fe.From, LevelError, hint, "%s", firstLine(message))
+}
+
+// condition compiles a node that must be true or false.
+func (c *compiler) condition(n ast.Node) condition {
+	switch n := n.(type) {
+	case *ast.BoolNode:
+		c.fail(n, "", "condition is always %v", n.Value)
+		return nil
+	case *ast.UnaryNode:
+		if n.Operator != "not" && n.Operator != "!" {
+			break
+		}
+		n.Operator = "not"
+		inner := c.condition(n.Node)
+		if inner == nil {
+			return nil
+		}
+		return func(s *scope) bool { return !inner(s) }
+	case *ast.ConditionalNode:
+		test, yes, no := c.condition(n.Cond), c.condition(n.Exp1), c.condition(n.Exp2)
+		if test == nil || yes == nil || no == nil {
+			return nil
+		}
+		return func(s *scope) bool {
+			if test(s) {
+				return yes(s)
+			}
+			return no(s)
+		}
+	case *ast.BinaryNode:
+		return c.binary(n)
+	case *ast.BuiltinNode:
+		if n.Name == "any" || n.Name == "all" {
+			return c.quantifier(n)
+		}
+	case *ast.CallNode:
+		if test, ok := c.predicate(n); ok {
+			return test
+		}
+	}
+	o := c.operand(n)
+	if o == nil {
+		return nil
+	}
+	if o.kind != kindBool {
+		c.fail(n, "compare it with a value, or test has("+o.name()+")", "%s is a %s, not a condition", o.name(), o.kind)
+		return nil
+	}
+	if o.ref == refField {
+		c.equal[n] = conjunct{field: o.field, equal: true, wholes: []int64{1}}
+	}
+	truth := o.truth
+	return func(s *scope) bool {
+		v, ok := truth(s)
+		return ok && v
+	}
+}
+
+// binary compiles an operator with two sides that gives true or false.
+func (c *compiler) binary(n *ast.BinaryNode) condition {
+	switch n.Operator {
+	case "and", "&&", "or", "||":
+		l, r := c.condition(n.Left), c.condition(n.Right)
+		if l == nil || r == nil {
+			return nil
+		}
+		if n.Operator == "and" || n.Operator == "&&" {
+			n.Operator = "and"
+			return func(s *scope) bool { return l(s) && r(s) }
+		}
+		n.Operator = "or"
+		return func(s *scope) bool { return l(s) || r(s) }
+	case "in":
+		return c.in(n)
+	case "matches":
+		return c.matches(n)
+	case "contains", "startsWith", "endsWith":
+		return c.substring(n)
+	case "==", "!=", "<", "<=", ">", ">=":
+		return c.compare(n)
+	}
+	if slices.Contains([]string{"+", "-", "*", "/", "%"}, n.Operator) {
+		c.fail(n, "compare it with a value", "a number is not a condition")
+	} else {
+		c.unsupported(n)
+	}
+	return nil
+}
+
+// unsupported refuses what expr has and this language has not.
+func (c *compiler) unsupported(n ast.Node) {
+	what, hint := "this", ""
+	switch n := n.(type) {
+	case *ast.NilNode:
+		what, hint = "nil", "a field that may be absent is tested with missing(field)"
+	case *ast.BinaryNode:
+		what = "operator " + n.Operator
+		if n.Operator == "??" {
+			hint = "a comparison with a missing field is false"
+		}
+	case *ast.UnaryNode:
+		what = "operator " + n.Operator
+	case *ast.ChainNode:
+		what, hint = "?.", "a comparison with a missing field is false; write a plain dot"
+	case *ast.SliceNode:
+		what, hint = "a slice", "use startsWith, endsWith or matches"
+	case *ast.MemberNode:
+		what, hint = "an index", "arrays are tested with any(field, # == …) or \"value\" in field"
+	case *ast.MapNode, *ast.PairNode:
+		what = "a map"
+	case *ast.ArrayNode:
+		what, hint = "an array", "arrays stand on the right of in"
+	case *ast.BytesNode:
+		what, hint = "a byte string", "write a text"
+	case *ast.VariableDeclaratorNode:
+		what = "let"
+	case *ast.SequenceNode:
+		what, hint = ";", "join conditions with and, or"
+	case *ast.BuiltinNode:
+		what, hint = "function "+n.Name, "the functions are "+strings.Join(functionNames(), ", ")
+		if n.Name == "now" {
+			hint = "rules know event time only: age(field) is the time from a field to the event"
+		}
+	case *ast.PointerNode:
+		what = "#" + n.Name
+	case *ast.ConditionalNode:
+		what, hint = "?: of values", "it may choose between conditions"
+	case *ast.PredicateNode:
+		what = "a closure"
+	}
+	c.fail(n, hint, "%s is not part of the rule language", what)
+}
+
+// in compiles membership: in an array of constants, a list, a range of numbers, or an array field.
+func (c *compiler) in(n *ast.BinaryNode) condition {
+	l := c.operand(n.Left)
+	if l == nil {
+		c.resolveRight(n.Right)
+		return nil
+	}
+	if array, ok := n.Right.(*ast.ArrayNode); ok {
+		return c.inArray(n, l, array)
+	}
+	if r, ok := n.Right.(*ast.BinaryNode); ok && r.Operator == ".." {
+		return c.inRange(n, l, r)
+	}
+	if list, ok := c.listOf(n.Right); ok {
+		if list == nil {
+			return nil
+		}
+		return c.inList(n, l, list)
+	}
+	r := c.operand(n.Right)
+	if r == nil {
+		return nil
+	}
+	if r.kind != kindStrings {
+		c.fail(n.Right, `write in ["a", "b"], in lists.<name>, or "a" in <array field>`, "%s holds no values to be in", r.name())
+		return nil
+	}
+	if !l.textual() {
+		c.fail(n.Left, "", "%s holds texts, %s is a %s", r.name(), l.name(), l.kind)
+		return nil
+	}
+	if l.constant && !c.enumHas(n.Left, r.field, l.text) {
+		return nil
+	}
+	str, values := l.str, r.list
+	return func(s *scope) bool {
+		v, ok := str(s)
+		return ok && slices.Contains(values(s), v)
+	}
+}
+
+// resolveRight reports what is wrong on the right of an operator whose left is wrong already.
+func (c *compiler) resolveRight(n ast.Node) {
+	switch n.(type) {
+	case *ast.MemberNode, *ast.IdentifierNode:
+		if _, ok := c.listOf(n); !ok {
+			c.operand(n)
+		}
+	}
+}
+
+func (c *compiler) inArray(n *ast.BinaryNode, l *operand, array *ast.ArrayNode) condition {
+	if len(array.Nodes) == 0 {
+		c.fail(array, "", "nothing is in an empty array")
+		return nil
+	}
+	var texts []string
+	var wholes []int64
+	var reals []float64
+	ok := true
+	for i := range array.Nodes {
+		r := c.operand(array.Nodes[i])
+		if r == nil {
+			ok = false
+			continue
+		}
+		if !r.constant {
+			c.fail(array.Nodes[i], "compare fields with ==", "an array holds constants only")
+			ok = false
+			continue
+		}
+		r, fits := c.fit(l, r, &array.Nodes[i])
+		if !fits {
+			ok = false
+			continue
+		}
+		switch {
+		case l.textual():
+			texts = append(texts, r.text)
+		case l.kind == kindFloat:
+			reals = append(reals, r.real)
+		case l.kind == kindInt && r.kind == kindFloat:
+			c.fail(array.Nodes[i], "", "%s is a whole number and never %s", l.name(), array.Nodes[i])
+			ok = false
+		case l.kind == kindInt:
+			wholes = append(wholes, r.whole)
+		default:
+			c.fail(n, "use ==", "in does not work with a %s", l.kind)
+			return nil
+		}
+	}
+	if !ok {
+		return nil
+	}
+	if l.constant {
+		c.fail(n.Left, "", "a constant on the left of in makes it always true or always false")
+		return nil
+	}
+	if l.ref == refField {
+		c.equal[n] = conjunct{field: l.field, equal: l.kind != kindFloat, texts: texts, wholes: wholes}
+	}
+	switch {
+	case l.textual():
+		return inTexts(l.str, texts)
+	case l.kind == kindFloat:
+		float := l.float
+		return func(s *scope) bool {
+			v, ok := float(s)
+			return ok && slices.Contains(reals, v)
+		}
+	}
+	num := l.num
+	return func(s *scope) bool {
+		v, ok := num(s)
+		return ok && slices.Contains(wholes, v)
+	}
+}
+
+// inTexts tests membership among texts: one by one where they are few, by a set where not.
+func inTexts(str func(*scope) (string, bool), texts []string) condition {
+	const few = 6
+	if len(texts) <= few {
+		return func(s *scope) bool {
+			v, ok := str(s)
+			return ok && slices.Contains(texts, v)
+		}
+	}
+	set := make(map[string]struct{}, len(texts))
+	for _, t := range texts {
+		set[t] = struct{}{}
+	}
+	return func(s *scope) bool {
+		v, ok := str(s)
+		if !ok {
+			return false
+		}
+		_, ok = set[v]
+		return ok
+	}
+}
+
+func (c *compiler) inRange(n *ast.BinaryNode, l *operand, r *ast.BinaryNode) condition {
+	from, to := c.operand(r.Left), c.operand(r.Right)
+	if from == nil || to == nil {
+		return nil
+	}
+	if !from.constant || !to.constant || from.kind != kindInt || to.kind != kindInt {
+		c.fail(r, "", "a range goes from one whole number to another, such as 400..499")
+		return nil
+	}
+	if l.kind != kindInt || l.constant {
+		c.fail(n.Left, "use < and >", "%s is not a whole-number field", l.name())
+		return nil
+	}
+	if from.whole > to.whole {
+		c.fail(r, "", "range is empty")
+		return nil
+	}
+	const longest = 100_000 // expr's machine would build it
+	if to.whole-from.whole > longest || to.whole-from.whole < 0 {
+		c.fail(r, "use < and >", "range is longer than %d", longest)
+		return nil
+	}
+	num, a, b := l.num, from.whole, to.whole
+	return func(s *scope) bool {
+		v, ok := num(s)
+		return ok && v >= a && v <= b
+	}
+}
+
+func (c *compiler) inList(n *ast.BinaryNode, l *operand, list *compiledList) condition {
+	if l.constant {
+		c.fail(n.Left, "", "a constant on the left of in makes it always true or always false")
+		return nil
+	}
+	if list.Type == ListCIDR {
+		c.fail(n, "write inNet("+l.name()+", lists."+list.name+")", "lists.%s holds networks", list.name)
+		return nil
+	}
+	want := kindString
+	if list.Type == ListLong {
+		want = kindInt
+	}
+	if list.Type == ListIP && l.kind == kindString {
+		c.fail(n.Left, "", "lists.%s holds IP addresses, %s is a %s", list.name, l.name(), l.kind)
+		return nil
+	}
+	if l.kind != want && (want != kindString || l.kind != kindIP) {
+		c.fail(n.Left, "", "lists.%s holds values of type %s, %s is a %s", list.name, list.Type, l.name(), l.kind)
+		return nil
+	}
+	if l.ref == refField || l.ref == refElem {
+		name, pseudonym := l.field.String(), event.FieldOf(l.field).Class == event.Pseudonym
+		if list.Field != "" && list.Field != name || list.Field == "" && pseudonym {
+			c.fail(n.Right, "its file should say field: "+name, "lists.%s does not hold values of %s", list.name, name)
+			return nil
+		}
+	}
+	if list.Type == ListLong {
+		num, set := l.num, list.wholes
+		if l.ref == refField && len(list.Entries) <= maxIndexValues {
+			c.equal[n] = conjunct{field: l.field, equal: true, list: true, wholes: list.wholeList()}
+		}
+		return func(s *scope) bool {
+			v, ok := num(s)
+			if !ok {
+				return false
+			}
+			_, ok = set[v]
+			return ok
+		}
+	}
+	if l.ref == refField && len(list.Entries) <= maxIndexValues {
+		c.equal[n] = conjunct{field: l.field, equal: true, list: true, texts: list.Entries}
+	}
+	str, set := l.str, list.texts
+	return func(s *scope) bool {
+		v, ok := str(s)
+		if !ok {
+			return false
+		}
+		_, ok = set[v]
+		return ok
+	}
+}
+
+// Bounds of a pattern: its text, and the program it compiles to.
+const (
+	maxPatternBytes = 500
+	maxPatternInsts = 2000
+)
+
+func (c *compiler) matches(n *ast.BinaryNode) condition {
+	l := c.operand(n.Left)
+	pattern, ok := n.Right.(*ast.StringNode)
+	if !ok {
+		c.fail(n.Right, "write it as a text", "the pattern of matches must be a constant")
+		return nil
+	}
+	if l == nil {
+		return nil
+	}
+	if !l.textual() || l.constant {
+		c.fail(n.Left, "", "matches wants a text field, %s is a %s", l.name(), l.kind)
+		return nil
+	}
+	re, err := compilePattern(pattern.Value)
+	if err != nil {
+		c.fail(pattern, "patterns are RE2: no look-around, no back references", "%s", err)
+		return nil
+	}
+	if re.MatchString("") && re.NumSubexp() == 0 && (pattern.Value == "" || pattern.Value == ".*") {
+		c.fail(pattern, "test has("+l.name()+")", "pattern matches every text")
+		return nil
+	}
+	str := l.str
+	return func(s *scope) bool {
+		v, ok := str(s)
+		return ok && re.MatchString(v)
+	}
+}
+
+func compilePattern(text string) (*regexp.Regexp, error) {
+	if len(text) > maxPatternBytes {
+		return nil, fmt.Errorf("pattern is longer than %d bytes", maxPatternBytes)
+	}
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, fmt.Errorf("pattern: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	prog, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, fmt.Errorf("pattern: %w", err)
+	}
+	if len(prog.Inst) > maxPatternInsts {
+		return nil, fmt.Errorf("pattern is too large: %d steps, at most %d", len(prog.Inst), maxPatternInsts)
+	}
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, fmt.Errorf("pattern: %w", err)
+	}
+	return re, nil
+}
+
+func (c *compiler) substring(n *ast.BinaryNode) condition {
+	l, r := c.operand(n.Left), c.operand(n.Right)
+	if l == nil || r == nil {
+		return nil
+	}
+	if l.kind == kindStrings {
+		c.fail(n, `write any(`+l.name()+`, # `+n.Operator+` …), or "value" in `+l.name(), "%s is a %s", l.name(), l.kind)
+		return nil
+	}
+	if !l.textual() || !r.textual() {
+		c.fail(n, "", "%s works on texts; here are a %s and a %s", n.Operator, l.kind, r.kind)
+		return nil
+	}
+	if l.constant && r.constant {
+		c.fail(n, "", "two constants are compared")
+		return nil
+	}
+	if r.constant && r.text == "" {
+		c.fail(n.Right, "", "every text %s the empty text", n.Operator)
+		return nil
+	}
+	if l.kind == kindIP {
+		c.warn(n, "write inNet("+l.name()+`, "192.0.2.0/24") or inNet(`+l.name()+", lists.<name>)", "an address is tested as text")
+	}
+	a, b := l.str, r.str
+	test := strings.Contains
+	switch n.Operator {
+	case "startsWith":
+		test = strings.HasPrefix
+	case "endsWith":
+		test = strings.HasSuffix
+	}
+	return func(s *scope) bool {
+		x, okX := a(s)
+		y, okY := b(s)
+		return okX && okY && test(x, y)
+	}
+}

@@ -1,0 +1,368 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+// testCase is one entry of a rule's tests: events, and all the alerts they raise.
+type testCase struct {
+	name   string
+	at     *node
+	moves  []testMove // in order of time; at one instant in the order written
+	alerts []expectedAlert
+	lists  map[string]*node
+}
+
+// testMove is an event, or a step of the clock.
+type testMove struct {
+	at     time.Duration // from the base instant
+	clock  bool
+	values []setting
+}
+
+// setting gives a field or label of a test event its value.
+type setting struct {
+	field event.ID
+	label string
+	clear bool
+	text  string
+	num   int64
+	real  float64
+	list  []string
+}
+
+// expectedAlert is an alert that a test demands; only what is stated is compared.
+type expectedAlert struct {
+	at   time.Duration
+	want []wanted
+}
+
+// wanted is a property of an expected alert: count, title, … or a field of its key.
+type wanted struct{ name, text string }
+
+// testBase is the instant from which tests count.
+func testBase() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// Bounds of a test.
+const (
+	maxRepeat = 5_000
+	maxMoves  = 10_000
+	maxTestAt = 400 * 24 * time.Hour
+)
+
+// parseTests reads tests. Problems in them are errors: a test that cannot run proves nothing.
+func parseTests(d decoder, n *node) []*testCase {
+	if n.shape != shapeList || len(n.items) == 0 {
+		d.errorf(n, "want entries with events and alerts, or with a table", "tests must be a list")
+		return nil
+	}
+	var out []*testCase
+	for i, item := range d.list(n, "tests", maxTests) {
+		m := d.mapping(item, "test", "name", "given", "events", "alerts", "table", "lists")
+		if m == nil {
+			continue
+		}
+		t := &testCase{at: item, name: d.text(m["name"], "test name", 200), lists: map[string]*node{}}
+		if t.name == "" {
+			t.name = "case " + strconv.Itoa(i+1)
+		}
+		var given *node
+		if g := m["given"]; g != nil && g.shape != shapeNull {
+			given = g
+			if g.shape != shapeMap {
+				d.errorf(g, "want {field: value, …}", "given must be a map")
+				continue
+			}
+		}
+		if l := m["lists"]; l != nil && l.shape == shapeMap {
+			for _, p := range l.pairs {
+				t.lists[p.key.text] = p.value
+			}
+		} else if l != nil {
+			d.errorf(l, "want {name: [entries]}", "lists must be a map")
+		}
+		switch table, events := m["table"], m["events"]; {
+		case table != nil && (events != nil || m["alerts"] != nil):
+			d.errorf(table, "its alert column says what fires", "a test has a table, or events and alerts")
+		case table != nil:
+			if d.scalar(table, "table") {
+				parseTable(d, table, given, t)
+			}
+		case events == nil || m["alerts"] == nil:
+			d.errorf(item, "write alerts: [] where none is expected", "a test has events and alerts, or a table")
+		default:
+			parseEvents(d, events, given, t)
+			parseAlerts(d, m["alerts"], t)
+		}
+		if len(t.moves) > maxMoves {
+			d.errorf(item, "", "test has more than %d events", maxMoves)
+			t.moves = nil
+		}
+		slices.SortStableFunc(t.moves, func(a, b testMove) int { return int(sign(int64(a.at - b.at))) })
+		slices.SortStableFunc(t.alerts, func(a, b expectedAlert) int { return int(sign(int64(a.at - b.at))) })
+		out = append(out, t)
+	}
+	return out
+}
+
+func sign(v int64) int64 {
+	switch {
+	case v < 0:
+		return -1
+	case v > 0:
+		return 1
+	}
+	return 0
+}
+
+// offset reads a time of a test: a duration from the base instant, which may be negative.
+func (d decoder) offset(n *node, what string) time.Duration {
+	if n == nil || !d.scalar(n, what) {
+		return 0
+	}
+	v, err := parseOffset(n.text)
+	if err != nil {
+		d.errorf(n, "", "%s: %s", what, err)
+	}
+	return v
+}
+
+func parseOffset(text string) (time.Duration, error) {
+	positive, negative := strings.CutPrefix(text, "-")
+	v, err := event.ParseDuration(positive)
+	if err != nil {
+		return 0, fmt.Errorf("duration %q: want a form like 30s, 5m or -20d", text)
+	}
+	if v > maxTestAt {
+		return 0, fmt.Errorf("%s is more than %s away", text, event.FormatDuration(maxTestAt))
+	}
+	if negative {
+		v = -v
+	}
+	return v, nil
+}
+
+// parseEvents reads entries with at or from, repeat, every, set; and steps of the clock.
+func parseEvents(d decoder, n, given *node, t *testCase) {
+	for _, item := range d.list(n, "events", maxMoves) {
+		m := d.mapping(item, "event", "at", "from", "repeat", "every", "set", "clock")
+		if m == nil {
+			continue
+		}
+		if c := m["clock"]; c != nil {
+			if len(m) > 1 {
+				d.errorf(c, "", "clock stands alone")
+			}
+			t.moves = append(t.moves, testMove{at: d.offset(c, "clock"), clock: true})
+			continue
+		}
+		start := m["at"]
+		if m["from"] != nil {
+			if start != nil {
+				d.errorf(m["from"], "", "an event has at or from, not both")
+			}
+			start = m["from"]
+		}
+		from := d.offset(start, "at")
+		repeat, every := int64(1), time.Duration(0)
+		if r := m["repeat"]; r != nil {
+			repeat = d.integer(r, "repeat", 1, maxRepeat)
+		}
+		if e := m["every"]; e != nil {
+			if m["repeat"] == nil {
+				d.errorf(e, "", "every goes with repeat")
+			}
+			every = d.duration(e, "every", 0, maxTestAt)
+		}
+		set := m["set"]
+		if set != nil && set.shape != shapeMap {
+			d.errorf(set, "want {field: value, …}", "set must be a map")
+			continue
+		}
+		var pairs []pair
+		for _, source := range []*node{given, set} {
+			if source != nil {
+				pairs = append(pairs, source.pairs...)
+			}
+		}
+		for i := range repeat {
+			move := testMove{at: from + time.Duration(i)*every}
+			for _, p := range pairs {
+				s, ok := d.setting(p.key, p.value, i+1)
+				if !ok {
+					return
+				}
+				move.values = append(move.values, s)
+			}
+			t.moves = append(t.moves, move)
+			if len(t.moves) > maxMoves {
+				return
+			}
+		}
+	}
+}
+
+// setting reads a value for a field. "{i}" in it is the number of the repetition, from 1.
+func (d decoder) setting(key, value *node, i int64) (setting, bool) {
+	if name, ok := strings.CutPrefix(key.text, "labels."); ok && name != "" {
+		s := setting{label: name, clear: value.shape == shapeNull}
+		if !s.clear && !d.scalar(value, key.text) {
+			return s, false
+		}
+		s.text = numbered(value.text, i)
+		return s, true
+	}
+	id, ok := d.field(key, "test")
+	if !ok {
+		return setting{}, false
+	}
+	if id == event.Timestamp {
+		d.errorf(key, "the time of an event is its at", "@timestamp cannot be set")
+		return setting{}, false
+	}
+	s := setting{field: id}
+	if value.shape == shapeNull {
+		s.clear = true
+		return s, true
+	}
+	if event.FieldOf(id).Type == event.Keywords {
+		for _, item := range d.list(value, key.text, 100) {
+			if !d.scalar(item, key.text) {
+				return s, false
+			}
+			for part := range strings.SplitSeq(numbered(item.text, i), ",") {
+				if err := s.parse(part); err != nil {
+					d.errorf(item, "", "%s", err)
+					return s, false
+				}
+			}
+		}
+		return s, true
+	}
+	if !d.scalar(value, key.text) {
+		return s, false
+	}
+	if err := s.parse(numbered(value.text, i)); err != nil {
+		d.errorf(value, "", "%s", err)
+		return s, false
+	}
+	return s, true
+}
+
+func numbered(text string, i int64) string {
+	return strings.ReplaceAll(text, "{i}", strconv.FormatInt(i, 10))
+}
+
+// parse reads text as the field's type.
+func (s *setting) parse(text string) error {
+	f := event.FieldOf(s.field)
+	if f.Enum != nil && !slices.Contains(f.Enum, text) {
+		if hint := meant(text, f.Enum); hint != "" {
+			return fmt.Errorf("%s is never %q; %s", f.Name, text, hint)
+		}
+		return fmt.Errorf("%s is never %q", f.Name, text)
+	}
+	var err error
+	switch f.Type {
+	case event.Keyword, event.Text:
+		s.text = text
+	case event.Keywords:
+		s.list = append(s.list, text)
+	case event.IP:
+		ip, ok := event.CanonicalIP(text)
+		if !ok {
+			return fmt.Errorf("%s: %q is not an IP address", f.Name, text)
+		}
+		s.text = ip
+	case event.Long:
+		s.num, err = strconv.ParseInt(text, 10, 64)
+	case event.Double:
+		s.real, err = strconv.ParseFloat(text, 64)
+	case event.Bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("%s: want true or false, not %q", f.Name, text)
+		}
+		if text == "true" {
+			s.num = 1
+		}
+	case event.Date:
+		if offset, e := parseOffset(text); e == nil {
+			s.num = testBase().Add(offset).UnixNano()
+			return nil
+		}
+		var ok bool
+		if s.num, ok = parseInstant(text); !ok {
+			return fmt.Errorf("%s: want a time, or a duration from the base instant such as -100d", f.Name)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %q is not a number", f.Name, text)
+	}
+	return nil
+}
+
+// apply sets the value in an event.
+func (s *setting) apply(e *event.Event) {
+	switch {
+	case s.label != "":
+		if !s.clear {
+			e.SetLabel(s.label, s.text)
+		}
+	case s.clear:
+		e.Clear(s.field)
+	default:
+		switch event.FieldOf(s.field).Type {
+		case event.Keyword, event.Text, event.IP:
+			e.SetString(s.field, s.text)
+		case event.Keywords:
+			e.Clear(s.field)
+			for _, v := range s.list {
+				e.Append(s.field, v)
+			}
+		case event.Long:
+			e.SetInt(s.field, s.num)
+		case event.Double:
+			e.SetFloat(s.field, s.real)
+		case event.Bool:
+			e.SetBool(s.field, s.num == 1)
+		case event.Date:
+			e.SetTime(s.field, s.num)
+		}
+	}
+}
+
+// alertProperties are what an expected alert may state beside fields of its key.
+func alertProperties() []string {
+	return []string{"at", "count", "distinct.count", "suppressed", "threshold", "title"}
+}
+
+func parseAlerts(d decoder, n *node, t *testCase) {
+	if n.shape != shapeList {
+		d.errorf(n, "write alerts: [] where none is expected", "alerts must be a list")
+		return
+	}
+	for _, item := range d.list(n, "alerts", maxMoves) {
+		if item.shape != shapeMap || item.get("at") == nil {
+			d.errorf(item, "want {at: 190s, count: 20}", "an expected alert says when it fires")
+			continue
+		}
+		x := expectedAlert{at: d.offset(item.get("at"), "at")}
+		for _, p := range item.pairs {
+			_, field := event.Lookup(p.key.text)
+			switch {
+			case p.key.text == "at":
+			case !field && !slices.Contains(alertProperties(), p.key.text):
+				d.errorf(p.key, meant(p.key.text, alertProperties()), "unknown key %q in an expected alert", p.key.text)
+			case d.scalar(p.value, p.key.text):
+				x.want = append(x.want, wanted{p.key.text, p.value.text})
+			}
+		}
+		t.alerts = append(t.alerts, x)
+	}
+}

@@ -1,0 +1,228 @@
+package rules
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+// TestResult is the outcome of one test of one rule.
+type TestResult struct {
+	Rule     string
+	Name     string
+	File     string
+	Line     int
+	Failures []string // what was not as expected; none where the test passed
+}
+
+// Passed tells whether all was as expected.
+func (r *TestResult) Passed() bool { return len(r.Failures) == 0 }
+
+// TestResults are the outcomes of a set's tests, in order of rule and test.
+type TestResults []TestResult
+
+// Count returns how many tests passed and how many failed.
+func (r TestResults) Count() (passed, failed int) {
+	for i := range r {
+		if r[i].Passed() {
+			passed++
+		} else {
+			failed++
+		}
+	}
+	return passed, failed
+}
+
+// Print writes one line a case, what was wrong below it, and "N passed, N failed" at the end.
+func (r TestResults) Print(w io.Writer) error {
+	var b strings.Builder
+	for i := range r {
+		word := "ok  "
+		if !r[i].Passed() {
+			word = "FAIL"
+		}
+		fmt.Fprintf(&b, "%s %s: %s\n", word, r[i].Rule, r[i].Name)
+		for _, f := range r[i].Failures {
+			fmt.Fprintf(&b, "     %s:%d: %s\n", r[i].File, r[i].Line, f)
+		}
+	}
+	passed, failed := r.Count()
+	fmt.Fprintf(&b, "%d passed, %d failed\n", passed, failed)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Test runs the tests that stand in the rules, each on its rule alone, through the same matching and
+// the same windows as the agent. Lists that a test gives no fixture for are empty, so that a test
+// does not depend on a site's lists.
+func (s *Set) Test() TestResults {
+	var out TestResults
+	for _, r := range s.rules {
+		if r.matcher == nil {
+			continue
+		}
+		for i, t := range r.matcher.spec.tests {
+			res := TestResult{Rule: r.ID, Name: t.name, File: r.matcher.source.name, Line: t.at.at.line}
+			res.Failures = s.runTest(r, t, i)
+			out = append(out, res)
+		}
+	}
+	return out
+}
+
+// runTest runs one test and returns what was not as expected.
+func (s *Set) runTest(r *Rule, t *testCase, number int) []string {
+	rule := r
+	if len(r.matcher.lists) > 0 {
+		var err error
+		if rule, err = s.withFixtures(r, t); err != nil {
+			return []string{err.Error()}
+		}
+	}
+	fired := fire(rule, t, number)
+	var failures []string
+	matched := make([]bool, len(fired))
+	for _, x := range t.alerts {
+		found, near := -1, ""
+		for i, a := range fired {
+			if matched[i] || offsetOf(a) != x.at {
+				continue
+			}
+			if near = differs(a, x.want); near == "" {
+				found = i
+				break
+			}
+		}
+		switch {
+		case found >= 0:
+			matched[found] = true
+		case near != "":
+			failures = append(failures, fmt.Sprintf("alert at %s: %s", formatOffset(x.at), near))
+			for i, a := range fired {
+				if !matched[i] && offsetOf(a) == x.at {
+					matched[i] = true
+					break
+				}
+			}
+		default:
+			failures = append(failures, fmt.Sprintf("no alert at %s", formatOffset(x.at)))
+		}
+	}
+	for i, a := range fired {
+		if !matched[i] {
+			failures = append(failures, fmt.Sprintf("alert at %s was not expected: %s", formatOffset(offsetOf(a)), a.Rule.Name))
+		}
+	}
+	return failures
+}
+
+// withFixtures compiles the rule again with the test's lists.
+func (s *Set) withFixtures(r *Rule, t *testCase) (*Rule, error) {
+	lists := map[string]*compiledList{}
+	for name, l := range s.lists {
+		l.Entries = nil
+		if n := t.lists[name]; n != nil {
+			for _, item := range n.items {
+				l.Entries = append(l.Entries, item.text)
+			}
+		}
+		l, err := l.normalize()
+		if err != nil {
+			return nil, fmt.Errorf("lists.%s: %w", name, err)
+		}
+		lists[name] = compileList(name, l)
+	}
+	src := newSource(r.matcher.source.name, []byte(r.matcher.source.text))
+	again := compileRule(r.matcher.spec, src, newCompiler(lists))
+	if again == nil {
+		return nil, src.problems.Errors()
+	}
+	again.Reference = r.Reference
+	return again, nil
+}
+
+// fire plays a test's events and returns the alerts, in order of time.
+func fire(r *Rule, t *testCase, number int) []*event.Alert {
+	set := NewSet(r)
+	m := set.NewMatcher()
+	w := NewWindows(set.Rules(), event.Hash{}, WindowConfig{})
+	var ev event.Event
+	var buf event.SignalBuffer
+	var alerts []*event.Alert
+	take := func(fired []Fired) {
+		for _, f := range fired {
+			alerts = append(alerts, f.Alert)
+		}
+	}
+	at := event.Position{Source: "test", Path: "-", Ordinal: 1}
+	flush := func(ingest int64, idle bool) {
+		at.Idle = idle
+		take(w.Apply(Step{Signals: buf.Signals, Positions: []event.Position{at}, Agent: "test", Ingest: ingest}))
+		buf.Reset()
+		at.Start = at.End
+	}
+	for i := range t.moves {
+		mv := &t.moves[i]
+		now := testBase().Add(mv.at).UnixNano()
+		if mv.clock {
+			flush(now, true)
+			continue
+		}
+		ev.Reset()
+		ev.SetTime(event.Timestamp, now)
+		ev.SetString(event.EventKind, "event")
+		ev.SetString(event.EventDataset, "liveward.event")
+		for j := range mv.values {
+			mv.values[j].apply(&ev)
+		}
+		id := event.HashStrings("test", r.ID, strconv.Itoa(number), strconv.Itoa(i))
+		m.Match(&ev, Origin{Offset: int64(i), Ingest: now, Event: id}, &buf)
+		at.End, at.MaxTime = int64(i+1), max(at.MaxTime, now)
+	}
+	flush(at.MaxTime, false)
+	take(w.End())
+	slices.SortStableFunc(alerts, func(a, b *event.Alert) int { return int(sign(a.Time - b.Time)) })
+	return alerts
+}
+
+func offsetOf(a *event.Alert) time.Duration { return time.Duration(a.Time - testBase().UnixNano()) }
+
+func formatOffset(d time.Duration) string {
+	if d < 0 {
+		return "-" + event.FormatDuration(-d)
+	}
+	return event.FormatDuration(d)
+}
+
+// differs says which stated property an alert does not have; "" where it has all.
+func differs(a *event.Alert, want []wanted) string {
+	for _, x := range want {
+		var got string
+		switch x.name {
+		case "count", "distinct.count":
+			got = strconv.FormatInt(a.Count, 10)
+		case "suppressed":
+			got = strconv.FormatInt(a.Suppressed, 10)
+		case "threshold":
+			got = strconv.FormatFloat(a.Threshold, 'f', -1, 64)
+		case "title":
+			got = a.Rule.Name
+		default:
+			got = "absent"
+			for _, v := range a.Key {
+				if v.Field.String() == x.name {
+					got = v.String()
+				}
+			}
+		}
+		if got != x.text {
+			return fmt.Sprintf("%s is %s, not %s", x.name, got, x.text)
+		}
+	}
+	return ""
+}
