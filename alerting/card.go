@@ -36,8 +36,12 @@ type Button struct {
 	Text, URL string
 }
 
-// shortValue bounds a value shown among others.
-const shortValue = 200
+// What a card shows of texts that may be long, in bytes.
+const (
+	shortValue  = 200  // a value among others
+	maxTitle    = 300  // the title
+	maxSentence = 1000 // why it fired
+)
 
 // Card describes the notification.
 func (n *Notification) Card() Card {
@@ -47,7 +51,7 @@ func (n *Notification) Card() Card {
 	}
 	c := Card{
 		Label: strings.ToUpper(string(inc.Severity)),
-		Title: inc.Title,
+		Title: clip(inc.Title, maxTitle),
 		Drill: inc.Drill,
 	}
 	if inc.Resolved != 0 {
@@ -56,15 +60,18 @@ func (n *Notification) Card() Card {
 	if c.Title == "" {
 		c.Title = inc.Rule
 	}
+	if c.Label == "" {
+		c.Label = "ALERT"
+	}
 	c.Sentence = n.sentence(a)
 	c.Facts = n.facts(a)
 	for _, doc := range n.Samples[:min(len(n.Samples), MaxSamples)] {
 		c.Samples = append(c.Samples, Sample(doc))
 	}
 	if p := n.Playbook; p != nil {
-		c.FirstStep, c.Playbook = p.FirstStep, p.Title
+		c.FirstStep, c.Playbook = clip(p.FirstStep, maxStep), clip(p.Title, maxTitle)
 		if t, ok := p.Nearest(); ok {
-			c.Tell = t.String()
+			c.Tell = clip(t.String(), maxTitle)
 		}
 	}
 	if isWebURL(n.Links.Playbook) {
@@ -105,6 +112,7 @@ func (n *Notification) sentence(a *event.Alert) string {
 	if what == "" {
 		what = howMuch(a)
 	}
+	what = clip(what, maxSentence)
 	if !strings.HasSuffix(what, ".") {
 		what += "."
 	}
@@ -164,15 +172,15 @@ func (n *Notification) facts(a *event.Alert) []Fact {
 	if inc.Alerts > 1 {
 		add("Alerts", strconv.Itoa(inc.Alerts))
 	}
+	if inc.FirstEvent != 0 {
+		add("First seen", clock(inc.FirstEvent, 0)+" UTC")
+		add("Last seen", clock(inc.LastEvent, 0)+" UTC")
+	}
 	for _, t := range a.Top {
 		if keyed(a, t.Field) {
 			continue
 		}
 		add("Top "+t.Field.String(), strings.Join(t.Values[:min(len(t.Values), 3)], ", "))
-	}
-	if inc.FirstEvent != 0 {
-		add("First seen", clock(inc.FirstEvent, 0)+" UTC")
-		add("Last seen", clock(inc.LastEvent, 0)+" UTC")
 	}
 	if inc.Suppressed > 0 {
 		add("Held back", count(inc.Suppressed, "further firing", "further firings"))

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,12 +50,16 @@ func (p *Playbook) Nearest() (Tell, bool) {
 	if p == nil || len(p.Tell) == 0 {
 		return Tell{}, false
 	}
-	return slices.MinFunc(p.Tell, func(a, b Tell) int { return int(a.Within/time.Second) - int(b.Within/time.Second) }), true
+	return slices.MinFunc(p.Tell, func(a, b Tell) int { return cmp.Compare(a.Within, b.Within) }), true
 }
 
 // String is the duty as people read it.
 func (t Tell) String() string {
-	s := t.Who + " within " + event.FormatDuration(t.Within)
+	within := event.FormatDuration(t.Within)
+	if t.Within%time.Hour == 0 && t.Within <= 96*time.Hour {
+		within = fmt.Sprintf("%dh", t.Within/time.Hour) // as regulations say it
+	}
+	s := t.Who + " within " + within
 	if t.Why != "" {
 		s += " (" + t.Why + ")"
 	}

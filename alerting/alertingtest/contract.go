@@ -97,17 +97,18 @@ type MakeHTTP func(t *testing.T, baseURL string, log *slog.Logger) alerting.Noti
 // delivered, and a Retry-After with 429 must come out of the error.
 func RetryStatuses(t *testing.T, make MakeHTTP) {
 	t.Helper()
-	for status := 200; status <= 599; status++ {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if status == http.StatusTooManyRequests {
-				w.Header().Set("Retry-After", "17")
-			}
-			w.Header().Set("Location", "http://"+r.Host+"/elsewhere")
-			w.WriteHeader(status)
-		}))
-		n := make(t, server.URL+"/", slog.New(slog.DiscardHandler))
+	status := 0 // read by the server only while Notify runs
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if status == http.StatusTooManyRequests {
+			w.Header().Set("Retry-After", "17")
+		}
+		w.Header().Set("Location", "http://"+r.Host+"/elsewhere")
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	n := make(t, server.URL+"/", slog.New(slog.DiscardHandler))
+	for status = 200; status <= 599; status++ {
 		_, err := n.Notify(t.Context(), pick("opened"))
-		server.Close()
 		if status == http.StatusOK {
 			continue // whether an empty answer will do is the service's affair
 		}

@@ -23,6 +23,9 @@ const cut = "…"
 // escape makes a text of the log fit for a place, in at most limit characters as Slack counts them:
 // after escaping. It is cut between characters, so never within an entity.
 func escape(s string, at place, limit int) string {
+	// Every character gives one at least, so what lies far behind the limit needs no work; some of it
+	// is looked at, so that an address is recognised where it is cut.
+	s = first(strings.TrimSpace(s), limit+64)
 	s = strings.TrimSpace(alerting.Defang(alerting.Clean(s)))
 	var sb strings.Builder
 	length, fits := 0, 0 // characters written, and bytes written when there was room for cut
@@ -114,4 +117,15 @@ func width(s string) int {
 		n += utf16.RuneLen(r)
 	}
 	return n
+}
+
+// first is the beginning of s, in characters.
+func first(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
 }

@@ -42,9 +42,6 @@ func (t *Notifier) card(label string) *card {
 	return &card{color: t.color, width: t.width, label: label}
 }
 
-// nameWidth is the column of values.
-const nameWidth = 14
-
 // inner is the width of the text in a card.
 func (c *card) inner() int { return c.width - len("| ") }
 
@@ -92,21 +89,28 @@ func (c *card) wrap(indent, s string) {
 	}
 }
 
-// entry is a name with a value, which goes on below itself.
-func (c *card) entry(name, value string) {
-	if value == "" {
-		return
+// minValue is the least width in which values stand beside their names.
+const minValue = 30
+
+// table writes names with their values beside them, which go on below themselves; in a narrow card
+// they stand below their names.
+func (c *card) table(facts []alerting.Fact) {
+	column := 0
+	for _, f := range facts {
+		column = max(column, columns(f.Name)+2)
 	}
-	head := name + strings.Repeat(" ", max(nameWidth-columns(name), 1))
-	indent := nameWidth
-	if columns(name) >= nameWidth {
-		indent = columns(head)
-	}
-	for i, line := range wrap(value, max(c.inner()-indent, 20)) {
-		if i == 0 {
-			c.line(c.paint(dim, head) + line)
-		} else {
-			c.line(strings.Repeat(" ", indent) + line)
+	for _, f := range facts {
+		if c.inner()-column < minValue {
+			c.line(c.paint(dim, cutTo(f.Name, c.inner())))
+			c.wrap("  ", f.Value)
+			continue
+		}
+		for i, line := range wrap(f.Value, c.inner()-column) {
+			name := ""
+			if i == 0 {
+				name = f.Name
+			}
+			c.line(c.paint(dim, name) + strings.Repeat(" ", column-columns(name)) + line)
 		}
 	}
 }

@@ -104,9 +104,7 @@ func (t *Notifier) full(n alerting.Notification) string {
 	c.wrap("", clean(d.Sentence))
 	if len(d.Facts) > 0 {
 		c.blank()
-		for _, f := range d.Facts {
-			c.entry(f.Name, clean(f.Value))
-		}
+		c.table(cleaned(d.Facts))
 	}
 	if len(d.Samples) > 0 {
 		c.blank()
@@ -117,8 +115,7 @@ func (t *Notifier) full(n alerting.Notification) string {
 	}
 	if d.FirstStep != "" || d.Tell != "" {
 		c.blank()
-		c.entry("Do first", clean(d.FirstStep))
-		c.entry("Tell", clean(d.Tell))
+		c.table(cleaned([]alerting.Fact{{Name: "Do first", Value: d.FirstStep}, {Name: "Tell", Value: d.Tell}}))
 	}
 	if len(d.Buttons) > 0 {
 		c.blank()
@@ -150,3 +147,14 @@ func (t *Notifier) short(n alerting.Notification) string {
 
 // clean makes a text of the log fit for a terminal.
 func clean(s string) string { return strings.TrimSpace(alerting.Clean(s)) }
+
+// cleaned leaves out facts without a value.
+func cleaned(facts []alerting.Fact) []alerting.Fact {
+	var out []alerting.Fact
+	for _, f := range facts {
+		if v := clean(f.Value); v != "" {
+			out = append(out, alerting.Fact{Name: f.Name, Value: v})
+		}
+	}
+	return out
+}
