@@ -41,6 +41,9 @@ func (w *Worker) Quarantine(line []byte, ev *event.Event, reason string) {
 	ev.Present(w.visit)
 
 	ev.SetString(event.EventKind, "pipeline_error")
+	ev.SetString(event.EventDataset, "liveward.event")
+	ev.SetString(event.EventModule, "liveward")
+	ev.SetString(event.ECSVersion, event.ECSVersionValue)
 	ev.SetString(event.ErrorMessage, w.text(reason, maxReason, nobody))
 	for rest := line[:min(len(line), maxReport)]; len(rest) > 0; {
 		n := min(len(rest), scanLimit)

@@ -1,0 +1,63 @@
+package enrich
+
+import "strings"
+
+// maxAgent bounds the part of a user agent that is looked at.
+const maxAgent = 512
+
+// agentClass is the class of a user agent: backend, browser, mobile, scanner or other.
+func (e *Enricher) agentClass(ua string) string {
+	ua = ua[:min(len(ua), maxAgent)]
+	if c, ok := e.agents.Get(ua); ok {
+		return c
+	}
+	c := AgentClass(ua)
+	e.agents.Add(strings.Clone(ua), c) // the slot dies with its event
+	return c
+}
+
+// agentWords tell the class of a user agent. Classes are tried in this order: a scanner that poses as
+// a browser is a scanner, and an app's HTTP library inside a browser's name is an app.
+//
+//nolint:gochecknoglobals // constant
+var agentWords = [...]struct {
+	class string
+	words []string // lower case
+}{
+	{"scanner", []string{
+		"sqlmap", "nikto", "nuclei", "nmap", "masscan", "zgrab", "gobuster", "dirbuster", "dirb/", "ffuf", "wfuzz", "feroxbuster",
+		"acunetix", "nessus", "openvas", "burp", "zaproxy", "owasp zap", "arachni", "w3af", "wpscan", "whatweb", "httpx -", "projectdiscovery",
+		"censys", "shodan", "qualys", "netsparker", "invicti", "appscan", "hydra", "jaeles", "katana", "commix", "xray", "l9explore", "expanse",
+	}},
+	{"mobile", []string{
+		"okhttp", "cfnetwork", "dart/", "dart:io", "alamofire", "dalvik", "flutter", "react-native", "reactnative", "expo/", "afnetworking",
+		"retrofit", "volley", "ktor-client", "urlsession", "nsurlsession", "; wv)", "cordova", "capacitor",
+	}},
+	{"backend", []string{
+		"curl/", "wget/", "python-requests", "python-urllib", "python-httpx", "aiohttp", "go-http-client", "go-resty", "apache-httpclient",
+		"java/", "java-http-client", "reactor-netty", "spring", "axios/", "node-fetch", "undici", "got (", "node.js", "ruby", "faraday", "guzzle", "php/",
+		"perl", "lwp", "restsharp", ".net", "dotnet", "httpclient", "grpc-", "libcurl", "rust", "reqwest", "hyper/", "postman", "insomnia", "kube-probe", "envoy/hc",
+		"amazon-route 53", "elb-healthchecker", "googlehc", "haproxy", "nginx", "kong/", "jersey", "feign", "resteasy", "unirest", "vert.x",
+	}},
+	{"browser", []string{"applewebkit/", "gecko/", "trident/", "presto/", "msie "}},
+}
+
+// AgentClass classifies a user agent without a cache.
+func AgentClass(ua string) string {
+	ua = ua[:min(len(ua), maxAgent)]
+	for i := range agentWords {
+		g := &agentWords[i]
+		for _, w := range g.words {
+			if containsFold(ua, w) {
+				if g.class == "backend" && containsFold(ua, "mozilla/5.0") && containsFold(ua, "applewebkit/") {
+					continue // a browser that mentions a library
+				}
+				return g.class
+			}
+		}
+	}
+	if len(ua) >= 8 && containsFold(ua[:8], "mozilla/") {
+		return "browser"
+	}
+	return "other"
+}

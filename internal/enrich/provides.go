@@ -1,0 +1,25 @@
+package enrich
+
+import "github.com/liveward/liveward/internal/event"
+
+// Provides tells whether Apply sets a field on every call, or from facts that every format has: rules
+// that need it are not blind where no format provides it. Fields that need a roster are not among
+// them.
+func Provides(id event.ID) bool {
+	switch id {
+	case event.ClientIP, event.ECSVersion, event.EventAction, event.EventCategory, event.EventDataset, event.EventKind,
+		event.EventModule, event.EventOutcome, event.EventType, event.GatewayAuth, event.GatewayAuthReason,
+		event.LivewardSource, event.NetworkProtocol, event.ObserverType, event.RelatedIP, event.UserAgentClass:
+		return true
+	}
+	return false
+}
+
+// ProvidesKeys tells whether Apply sets a field for calls whose key is on the roster.
+func ProvidesKeys(id event.ID) bool {
+	switch id {
+	case event.APIKeyCreated, event.APIKeyOwner, event.APIKeyScope, event.ClientAllowListed:
+		return true
+	}
+	return false
+}
