@@ -29,6 +29,7 @@ func (w *Windows) AppendSnapshot(dst []byte) []byte {
 	s.int(w.mark.now)
 	s.int(w.mark.ingest)
 	s.bool(w.mark.registered)
+	w.mark.appendClocks(s)
 	tails := w.sortedTails()
 	s.count(len(tails))
 	number := make(map[tailKey]int, len(tails))
@@ -127,6 +128,7 @@ func (w *Windows) blank() *Windows {
 func (w *Windows) readFrom(r *snapshotReader) {
 	r.readFields()
 	w.mark.now, w.mark.ingest, w.mark.registered = r.int(), r.int(), r.bool()
+	w.mark.readClocks(r)
 	tails := make([]*tail, 0, 16)
 	for range r.count(4) {
 		t, known := r.tail()

@@ -2,7 +2,10 @@ package rules
 
 import (
 	"encoding/binary"
+	"maps"
 	"math"
+	"slices"
+	"time"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -46,18 +49,36 @@ func (s *snapshotWriter) fields() {
 	}
 }
 
+// appendClocks writes how long agents have been heard.
+func (m *watermark) appendClocks(s *snapshotWriter) {
+	s.int(int64(m.alive))
+	s.count(len(m.agents))
+	for _, name := range slices.Sorted(maps.Keys(m.agents)) {
+		s.string(name)
+		s.int(m.agents[name].ingest)
+		s.int(int64(m.agents[name].alive))
+	}
+}
+
+func (m *watermark) readClocks(r *snapshotReader) {
+	m.alive = r.span()
+	for range r.count(3) {
+		m.agents[r.string()] = agentClock{r.int(), r.span()}
+	}
+}
+
 func (s *snapshotWriter) tail(t *tail, known bool) {
 	s.string(t.key.agent)
 	s.string(t.key.Source)
 	s.string(t.key.Path)
 	s.bool(known)
 	s.int(t.max)
-	s.int(t.seen)
+	s.int(int64(t.seen))
 	s.count(len(t.files))
 	for _, f := range t.files {
 		s.uint(f.ordinal)
 		s.bool(f.idle)
-		s.int(f.seen)
+		s.int(int64(f.seen))
 	}
 }
 
@@ -131,6 +152,15 @@ func (r *snapshotReader) int() int64 {
 	}
 	r.b = r.b[n:]
 	return v
+}
+
+// span reads a time for which agents were heard: the journal of a century at most.
+func (r *snapshotReader) span() time.Duration {
+	v := r.int()
+	if v < 0 || v > math.MaxInt64/2 {
+		r.fail()
+	}
+	return time.Duration(v)
 }
 
 // count reads a number of things, each of which takes at least size bytes.
@@ -228,13 +258,13 @@ func (r *snapshotReader) tail() (t *tail, known bool) {
 	t = &tail{}
 	t.key = tailKey{r.string(), event.SourceKey{Source: r.string(), Path: r.string()}}
 	known = r.bool()
-	t.max, t.seen = r.int(), r.int()
+	t.max, t.seen = r.int(), r.span()
 	n := r.count(3)
 	if n > maxTailFiles {
 		r.fail()
 	}
 	for range n {
-		t.files = append(t.files, tailFile{r.uint(), r.bool(), r.int()})
+		t.files = append(t.files, tailFile{r.uint(), r.bool(), r.span()})
 	}
 	return t, known
 }

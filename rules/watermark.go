@@ -16,6 +16,8 @@ const (
 	maxTails = 1 << 16
 	// maxTailFiles bounds the files of one path that are not read to their end.
 	maxTailFiles = 256
+	// maxAgents bounds the agents whose clocks are remembered.
+	maxAgents = 1 << 12
 )
 
 // watermark is the event time that every source has passed. An event older than it is behind: its
@@ -28,12 +30,20 @@ const (
 type watermark struct {
 	now        int64
 	ingest     int64 // largest ingest time of any step
-	registered bool  // a source was seen, ever
+	alive      time.Duration
+	agents     map[string]agentClock
+	registered bool // a source was seen, ever
 	tails      map[tailKey]*tail
 
 	lateness   time.Duration
 	latenessOf func(source string) time.Duration
 	hold       time.Duration
+}
+
+// agentClock is where an agent stood at its last step.
+type agentClock struct {
+	ingest int64
+	alive  time.Duration
 }
 
 // tailKey names a source. Two agents may tail the same path on two hosts.
@@ -47,7 +57,7 @@ type tail struct {
 	key      tailKey
 	lateness time.Duration
 	max      int64 // largest event time, noTime before the first
-	seen     int64 // journal's ingest time when a step last named the path
+	seen     time.Duration // of alive, when a step last named the path
 	files    []tailFile
 }
 
@@ -55,14 +65,40 @@ type tail struct {
 type tailFile struct {
 	ordinal uint64
 	idle    bool
-	seen    int64
+	seen    time.Duration
 }
 
 func newWatermark(cfg WindowConfig) watermark {
 	return watermark{
-		now: noTime, ingest: noTime, tails: map[tailKey]*tail{},
+		now: noTime, ingest: noTime, tails: map[tailKey]*tail{}, agents: map[string]agentClock{},
 		lateness: cfg.Lateness, latenessOf: cfg.LatenessOf, hold: cfg.Hold,
 	}
+}
+
+// tick takes the ingest time of a step.
+//
+// Silence is measured by alive: the time for which some agent has been heard, by that agent's own
+// clock. A gap between two steps of one agent counts for little, whatever its length: after an hour
+// in which everything was down, nobody is the silent one, and neither is an agent whose clock differs
+// from another's.
+func (m *watermark) tick(agent string, ingest int64) {
+	m.ingest = max(m.ingest, ingest)
+	c, ok := m.agents[agent]
+	switch {
+	case ok && ingest > c.ingest:
+		gap := max(m.hold/10, 1)
+		if ingest < timeAdd(c.ingest, gap) {
+			gap = time.Duration(ingest - c.ingest)
+		}
+		m.alive = max(m.alive, c.alive+gap)
+		c.ingest = ingest
+	case !ok && len(m.agents) == maxAgents:
+		return
+	case !ok:
+		c.ingest = ingest
+	}
+	c.alive = m.alive
+	m.agents[agent] = c
 }
 
 // tail finds the source of a position and registers it where it is new.
@@ -71,7 +107,7 @@ func (m *watermark) tail(agent string, p *event.Position) *tail {
 	if t := m.tails[key]; t != nil {
 		return t
 	}
-	t := &tail{key: key, lateness: m.latenessFor(key.Source), max: noTime, seen: m.ingest}
+	t := &tail{key: key, lateness: m.latenessFor(key.Source), max: noTime, seen: m.alive}
 	if len(m.tails) < maxTails {
 		m.tails[key] = t
 	}
@@ -88,7 +124,7 @@ func (m *watermark) latenessFor(source string) time.Duration {
 
 // observe takes what a position says of its source.
 func (m *watermark) observe(t *tail, p *event.Position) {
-	t.seen = m.ingest
+	t.seen = m.alive
 	if p.MaxTime != 0 {
 		t.max = max(t.max, p.MaxTime)
 	}
@@ -101,12 +137,12 @@ func (m *watermark) observe(t *tail, p *event.Position) {
 		t.files = append(t.files[:i], t.files[i+1:]...)
 	case p.Done:
 	case i < len(t.files):
-		t.files[i].idle, t.files[i].seen = p.Idle, m.ingest
+		t.files[i].idle, t.files[i].seen = p.Idle, m.alive
 	default:
 		if len(t.files) == maxTailFiles {
 			t.files = append(t.files[:0], t.files[1:]...)
 		}
-		t.files = append(t.files, tailFile{p.Ordinal, p.Idle, m.ingest})
+		t.files = append(t.files, tailFile{p.Ordinal, p.Idle, m.alive})
 	}
 }
 
@@ -121,10 +157,10 @@ func (m *watermark) advance() {
 		slack = 0
 	}
 	for key, t := range m.tails {
-		if t.holds(m.ingest, m.hold) {
+		if t.holds(m.alive - m.hold) {
 			held = true
 			least = min(least, timeSub(t.max, t.lateness))
-		} else if timeSub(m.ingest, m.hold) > t.seen {
+		} else if t.seen < m.alive-m.hold {
 			delete(m.tails, key)
 			continue
 		}
@@ -134,14 +170,19 @@ func (m *watermark) advance() {
 		least = timeSub(m.ingest, slack)
 	}
 	m.now = max(m.now, least)
+	for name, c := range m.agents {
+		if c.alive < m.alive-m.hold {
+			delete(m.agents, name)
+		}
+	}
 }
 
-// holds tells whether the source keeps the watermark back. Files that no step has named for hold are
+// holds tells whether the source keeps the watermark back. Files that no step has named since are
 // forgotten: their agent is silent, or they are no longer configured.
-func (t *tail) holds(ingest int64, hold time.Duration) bool {
+func (t *tail) holds(since time.Duration) bool {
 	kept, holds := t.files[:0], false
 	for _, f := range t.files {
-		if timeSub(ingest, hold) > f.seen {
+		if f.seen < since {
 			continue
 		}
 		kept = append(kept, f)

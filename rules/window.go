@@ -18,8 +18,8 @@ type WindowConfig struct {
 	Lateness time.Duration
 	// LatenessOf gives the lateness of each source by its configured name; nil means Lateness for all.
 	LatenessOf func(source string) time.Duration
-	// Hold is how long, in ingest time, a source keeps the watermark back after the last step that
-	// named it; 10 min by default.
+	// Hold is how long a source keeps the watermark back after the last step that named it; 10 min by
+	// default. It is measured in ingest time while agents are heard.
 	Hold time.Duration
 	// Horizon is how long beyond the lateness an event that is sent again is known as a duplicate; 1
 	// min by default.
@@ -198,7 +198,7 @@ func (w *Windows) End() []Fired {
 // take puts the signals of a step into the reorder buffer.
 func (w *Windows) take(step *Step, rebuild bool) {
 	if !rebuild {
-		w.mark.ingest = max(w.mark.ingest, step.Ingest)
+		w.mark.tick(step.Agent, step.Ingest)
 	}
 	w.tails = w.tails[:0]
 	for i := range step.Positions {
