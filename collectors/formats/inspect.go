@@ -50,39 +50,38 @@ func (f *findings) note(ev *event.Event) {
 // inspect judges an unmapped string of minInspect bytes or more.
 func (f *findings) inspect(v []byte) {
 	switch {
-	case imageStart(v):
+	case hasImage(v):
 		f.image++
-	case len(v) >= minEncoded:
-		if at := longRun(v); at >= 0 {
-			if imageStart(v[at:]) || bytes.Contains(v[max(0, at-64):at], []byte("data:image")) {
-				f.image++
-			} else {
-				f.base64++
-			}
-		}
+	case len(v) >= minEncoded && longRun(v) >= 0:
+		f.base64++
 	}
 }
 
-// imageStart tells whether v begins like a JPEG, PNG, GIF or WebP in base64, or like a data URL.
-func imageStart(v []byte) bool {
-	if bytes.HasPrefix(v, []byte("data:image")) {
+// hasImage tells whether v holds a data URL, or a JPEG, PNG, GIF or WebP in base64, also in the midst
+// of other text: a logged body is JSON within a string. Some encoders write every slash as \/.
+func hasImage(v []byte) bool {
+	if bytes.Contains(v, []byte("data:image")) {
 		return true
 	}
-	if len(v) > 0 && v[0] == '\\' { // some encoders write every slash as \/
-		v = v[1:]
-	}
-	for _, sig := range [...]string{"/9j/", `/9j\/`, "iVBOR", "R0lGOD", "UklGR"} {
-		if len(v) >= minInspect/2 && string(v[:len(sig)]) == sig {
-			// The signature is short: what follows must be base64 too.
-			for _, c := range v[:minInspect/2] {
-				if !base64Byte(c) {
-					return false
-				}
-			}
+	for _, sig := range [...]string{"/9j/", `/9j\/`, "iVBORw0K", "R0lGOD", "UklGR"} {
+		if i := bytes.Index(v, []byte(sig)); i >= 0 && base64Run(v[i:]) {
 			return true
 		}
 	}
 	return false
+}
+
+// base64Run tells whether v begins with enough base64 to be an image: the signatures are short.
+func base64Run(v []byte) bool {
+	if len(v) < minInspect/2 {
+		return false
+	}
+	for _, c := range v[:minInspect/2] {
+		if !base64Byte(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // longRun finds encodedRun bytes of base64 in a row and returns where the run begins, or -1. It looks
