@@ -135,7 +135,9 @@ func (e *encoder) liveness(m *members, c *call) {
 		m.b = appendScore(m.b, v.threshold)
 		m.raw("model_version", modelVersion)
 		m.raw("modality", v.modality)
-		m.int("latency_ms", c.latency/1e6)
+		if c.latency > 0 {
+			m.int("latency_ms", c.latency/1e6)
+		}
 		in := m.object("capture")
 		m.bool("virtual_camera", c.camera)
 		m.close(in)
@@ -320,9 +322,11 @@ func (e *encoder) kongResponse(m *members, c *call) {
 			m.unquote()
 			m.raw("x-liveness-model", modelVersion)
 			m.raw("x-liveness-modality", v.modality)
-			m.quote("x-liveness-latency-ms")
-			m.b = strconv.AppendInt(m.b, c.latency/1e6, 10)
-			m.unquote()
+			if c.latency > 0 {
+				m.quote("x-liveness-latency-ms")
+				m.b = strconv.AppendInt(m.b, c.latency/1e6, 10)
+				m.unquote()
+			}
 			m.raw("x-liveness-virtual-camera", strconv.FormatBool(c.camera))
 		}
 		if c.score >= 0 {

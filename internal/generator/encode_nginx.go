@@ -154,8 +154,13 @@ func (e *encoder) answer(m *members, c *call) {
 	m.str("lv_reason", c.reasonCode())
 	m.raw("lv_attack_class", c.class)
 	m.raw("lv_attack_type", c.kind)
-	m.raw("lv_model", modelVersion)
-	m.raw("lv_modality", v.modality)
+	if c.decision != "" {
+		m.raw("lv_model", modelVersion)
+		m.raw("lv_modality", v.modality)
+	} else {
+		m.raw("lv_model", "")
+		m.raw("lv_modality", "")
+	}
 	m.quote("lv_latency_ms")
 	if c.latency > 0 {
 		m.b = strconv.AppendInt(m.b, c.latency/1e6, 10)

@@ -43,15 +43,11 @@ func (g *Generator) Roster() []byte {
 // seems to come from it.
 func (g *Generator) TrustedProxies() []string { return []string{"10.20.0.0/28"} }
 
-// Lists are the lists rules refer to, by name.
+// Lists are the entries of the lists that rules of the default pack refer to, by name.
 func (g *Generator) Lists() map[string][]string {
 	probes := make([]string, 0, len(g.world.probes))
 	for _, p := range g.world.probes {
-		probes = append(probes, p.addr)
+		probes = append(probes, p.addr+"/32")
 	}
-	tenants := make([]string, 0, len(g.world.tenants))
-	for i := range g.world.tenants {
-		tenants = append(tenants, g.world.tenants[i].name)
-	}
-	return map[string][]string{"probes": probes, "tenants": tenants}
+	return map[string][]string{"probes": probes, "test_devices": {}}
 }

@@ -12,6 +12,9 @@ const (
 	pathWebhook  = "/v1/liveness/webhook"
 )
 
+// pending is what an asynchronous vendor says before it has a verdict.
+const pending = "pending"
+
 // step is where a session stands: what its next call is.
 type step uint8
 
@@ -260,6 +263,8 @@ func (g *Generator) poll(i int32, s *session, at int64, line *Line) bool {
 	s.polls--
 	if !t.vendor.async || s.polls == 0 {
 		c.verdict(s)
+	} else {
+		c.decision = pending
 	}
 	switch {
 	case s.polls > 0:
@@ -391,7 +396,7 @@ func attackScore(r *rng, p profile) (score float64, class, kind string) {
 
 // qualityReason is why a genuine attempt could not be judged.
 func qualityReason(r *rng) string {
-	return [...]string{"too_dark", "motion_blur", "glasses", "face_too_far", "face_too_close", "multiple_faces", "occluded"}[r.weighted([]float64{30, 25, 12, 8, 7, 3, 15})]
+	return [...]string{"too_dark", "motion_blur", "glasses", "face_too_far", "face_too_close", "multiple_faces", "face_occluded"}[r.weighted([]float64{30, 25, 12, 8, 7, 3, 15})]
 }
 
 // geometric is the number of failures before a success of probability one half.

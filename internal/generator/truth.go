@@ -21,7 +21,7 @@ const (
 	truthVersion = 1
 )
 
-// rules are the ids of the rules that should fire. A combined log has no key, no verdict, no device
+// rules are the ids of the rules that should fire. A combined log has no key id, no verdict, no device
 // and no TLS version, so most of them are blind there.
 func (c Class) rules(format string) []string {
 	id := map[Class]string{
@@ -31,7 +31,7 @@ func (c Class) rules(format string) []string {
 	if id == "" {
 		return []string{}
 	}
-	if format == NginxCombined && !slices.Contains([]string{ruleBurst, ruleBrowser, rulePII}, id) {
+	if format == NginxCombined && !slices.Contains([]string{ruleBurst, rulePII}, id) {
 		return []string{}
 	}
 	return []string{id}
