@@ -80,8 +80,6 @@ func (c *compiler) problem(char int, level Level, hint, format string, args ...a
 // compile compiles text; the expression is nil where there is an error among the problems.
 func (c *compiler) compile(text string) (*expression, []exprProblem) {
 	c.problems = nil
-	c.used, c.fields = map[string]bool{}, map[event.ID]bool{}
-	c.equal, c.refs = map[ast.Node]conjunct{}, map[ast.Node]event.ID{}
 	if len(text) > maxExprBytes {
 		c.problem(0, LevelError, "", "condition is longer than %d bytes", maxExprBytes)
 		return nil, c.problems
@@ -91,6 +89,15 @@ func (c *compiler) compile(text string) (*expression, []exprProblem) {
 		c.exprError(err)
 		return nil, c.problems
 	}
+	return c.compileTree(tree)
+}
+
+// compileTree compiles a parsed condition. It writes constants into the tree in their one form:
+// addresses, durations, times.
+func (c *compiler) compileTree(tree *parser.Tree) (*expression, []exprProblem) {
+	c.problems = nil
+	c.used, c.fields = map[string]bool{}, map[event.ID]bool{}
+	c.equal, c.refs = map[ast.Node]conjunct{}, map[ast.Node]event.ID{}
 	test := c.condition(tree.Node)
 	if c.failed() {
 		return nil, c.problems

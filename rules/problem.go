@@ -86,6 +86,13 @@ func nearest(name string, candidates []string) string {
 	if name == "" || len(name) > longest {
 		return ""
 	}
+	if head, tail, ok := cutLast(name); ok && len(tail) > 3 {
+		for _, c := range candidates {
+			if strings.HasPrefix(c, head+"."+tail) {
+				return c
+			}
+		}
+	}
 	limit := max(1, min(4, len(name)/3))
 	best, bestDistance := "", limit+1
 	for _, c := range candidates {
