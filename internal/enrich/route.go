@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -62,6 +63,7 @@ const maxSegments = 64
 type route struct {
 	methods  []string
 	segments []string
+	needs    uint64 // bits of its literal segments: a path without them all cannot match
 	action   string
 }
 
@@ -85,6 +87,11 @@ func compileRoute(r Route) (route, error) {
 		}
 	}
 	c := route{segments: segments, action: r.Action}
+	for _, s := range segments {
+		if strings.IndexByte(s, '*') < 0 {
+			c.needs |= segmentBit(s)
+		}
+	}
 	for _, m := range r.Methods {
 		c.methods = append(c.methods, strings.ToUpper(m))
 	}
@@ -110,15 +117,21 @@ func (e *Enricher) action(ev *event.Event) {
 }
 
 func (e *Enricher) routed(method, path string) string {
+	if unusual(path) {
+		path = normal(path)
+	}
 	var segments [maxSegments]string
-	var buf [1024]byte
-	n, ok := split(&segments, normal(buf[:0], path))
+	n, ok := split(&segments, path)
 	if !ok {
 		return otherAction
 	}
+	var have uint64
+	for _, s := range segments[:n] {
+		have |= segmentBit(s)
+	}
 	for i := range e.routes {
 		r := &e.routes[i]
-		if r.allows(method) && match(r.segments, segments[:n]) {
+		if r.needs&^have == 0 && r.allows(method) && match(r.segments, segments[:n]) {
 			return r.action
 		}
 	}
@@ -127,25 +140,44 @@ func (e *Enricher) routed(method, path string) string {
 
 func (r *route) allows(method string) bool {
 	for _, m := range r.methods {
-		if strings.EqualFold(m, method) {
+		if equalFold(m, method) {
 			return true
 		}
 	}
 	return len(r.methods) == 0
 }
 
+// segmentBit is one of 64 bits for a segment, by its first letter and its length.
+func segmentBit(s string) uint64 {
+	return 1 << ((uint(lower(s[0]))*7 + uint(len(s))) & 63)
+}
+
+// unusual tells that a path may be written in more than one way.
+func unusual(path string) bool {
+	for i := range len(path) {
+		switch path[i] {
+		case '%', ';', '\\', '?', '#':
+			return true
+		case '.':
+			if i > 0 && path[i-1] == '/' {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// maxNormal bounds the path that is looked at, in bytes.
+const maxNormal = 4096
+
 // normal resolves what lets one path be written in many ways, so that nobody slips past a route with
-// %6c or /./ : escapes, matrix parameters, and dots. Ordinary paths come back as they are.
-func normal(buf []byte, path string) string {
+// %6c or /./ : escapes, matrix parameters, and dots.
+func normal(path string) string {
 	if i := strings.IndexAny(path, "?#"); i >= 0 {
 		path = path[:i]
 	}
-	if strings.IndexByte(path, '%') < 0 && strings.IndexByte(path, ';') < 0 && !strings.Contains(path, "/.") && !strings.Contains(path, "\\") {
-		return path
-	}
-	if len(path) > 3*cap(buf) {
-		return path
-	}
+	path = path[:min(len(path), maxNormal)]
+	buf := make([]byte, 0, len(path))
 	skip := false
 	for i := 0; i < len(path); {
 		c, n := unescapeByte(path[i:])
@@ -165,21 +197,17 @@ func normal(buf []byte, path string) string {
 		}
 		buf = append(buf, c)
 	}
-	return event.Slot(dots(buf))
+	return string(dots(buf))
 }
 
 // dots resolves a last segment of . or .. .
 func dots(buf []byte) []byte {
-	s := event.Slot(buf)
 	switch {
-	case strings.HasSuffix(s, "/."):
+	case bytes.HasSuffix(buf, []byte("/.")):
 		return buf[:len(buf)-2]
-	case strings.HasSuffix(s, "/.."):
+	case bytes.HasSuffix(buf, []byte("/..")):
 		buf = buf[:len(buf)-3]
-		if i := strings.LastIndexByte(event.Slot(buf), '/'); i >= 0 {
-			return buf[:i]
-		}
-		return buf[:0]
+		return buf[:max(bytes.LastIndexByte(buf, '/'), 0)]
 	}
 	return buf
 }
@@ -232,7 +260,20 @@ func match(pattern, segs []string) bool {
 func matchSegment(pattern, seg string) bool {
 	head, tail, star := strings.Cut(pattern, "*")
 	if !star {
-		return strings.EqualFold(pattern, seg)
+		return equalFold(pattern, seg)
 	}
-	return len(seg) >= len(head)+len(tail) && strings.EqualFold(seg[:len(head)], head) && strings.EqualFold(seg[len(seg)-len(tail):], tail)
+	return len(seg) >= len(head)+len(tail) && equalFold(seg[:len(head)], head) && equalFold(seg[len(seg)-len(tail):], tail)
+}
+
+// equalFold compares without regard to the case of ASCII letters.
+func equalFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if a[i] != b[i] && lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
 }
