@@ -80,7 +80,7 @@ func readDefinition(file string, src []byte) *definition {
 		switch e.Key {
 		case "format":
 			d.name, d.at = e.Value.Text(), e.Value
-			if !nameForm.MatchString(d.name) {
+			if d.name != "" && !nameForm.MatchString(d.name) {
 				e.Value.Bad("use lower-case letters, digits and underscores", "%q cannot be the name of a format", d.name)
 			}
 		case "product":
@@ -123,7 +123,7 @@ func readDefinition(file string, src []byte) *definition {
 		}
 		for _, k := range e.Value.Entries() {
 			ref, ok := parseRef(k.Key, k.At)
-			if n := k.Value.Number(); n < 1 || n > 10 || n != float64(int(n)) {
+			if n, number := parseInt(k.Value.Text()); !number || n < 1 || n > 10 {
 				k.Value.Bad("", "a weight is a whole number from 1 to 10")
 			} else if ok {
 				d.weights = append(d.weights, weightDef{ref, int(n)})
@@ -175,13 +175,14 @@ func parseRef(text string, at Node) (pathRef, bool) {
 // readField reads one entry of fields:.
 func readField(n Node) (fieldDef, bool) {
 	f := fieldDef{op: op{plus: -1, scale: 1}}
-	var to, as, unit, words, other, value Node
+	var to, from, as, unit, words, other, value Node
 	for _, e := range n.Entries("to", "from", "as", "unit", "plus", "plus_unit", "map", "else", "value", "when") {
 		switch e.Key {
 		case "to":
 			to = e.Value
 		case "from":
-			for _, item := range e.Value.Items() {
+			from = e.Value
+			for _, item := range from.Items() {
 				if ref, ok := readPath(item); ok {
 					f.from = append(f.from, ref)
 				}
@@ -223,7 +224,7 @@ func readField(n Node) (fieldDef, bool) {
 		return f, false
 	}
 	f.op.to = id
-	if (len(f.from) > 0) == !value.IsZero() {
+	if from.IsZero() == value.IsZero() {
 		n.Bad("", "%s needs either from: or value:", id)
 		return f, false
 	}
@@ -358,7 +359,7 @@ func readConversion(f *fieldDef, field *event.Field, as, unit, to Node) bool {
 	o.as = naturalConversion(o.to, field)
 	if o.to == event.EventDuration {
 		o.as = asDuration
-		if o.unit == 0 && len(f.from) > 0 {
+		if unit.IsZero() && o.constant == "" {
 			to.Bad("add unit: s, ms, us or ns", "event.duration needs the unit of the log")
 		}
 	} else if o.to == event.LivenessLatencyMS {
