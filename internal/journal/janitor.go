@@ -79,6 +79,21 @@ func (j *Journal) Sweep(ctx context.Context, stream string, now time.Time, done 
 	return out, nil
 }
 
+// SeqAt returns the sequence before the first message that was stored at or after t.
+func (j *Journal) SeqAt(ctx context.Context, stream string, t time.Time) (uint64, error) {
+	js, _ := j.client()
+	s, err := js.Stream(ctx, stream)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", stream, err)
+	}
+	st := s.CachedInfo().State
+	if st.Msgs == 0 {
+		return st.LastSeq, nil
+	}
+	seq, err := seqAt(ctx, s, st, t)
+	return seq - 1, err
+}
+
 // seqAt finds the first sequence stored at or after t, by bisection.
 func seqAt(ctx context.Context, s jetstream.Stream, st jetstream.StreamState, t time.Time) (uint64, error) {
 	lo, hi := st.FirstSeq, st.LastSeq

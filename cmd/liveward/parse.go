@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/liveward/liveward/internal/agent"
+	"github.com/liveward/liveward/internal/pipeline"
+)
+
+func parseCommand() *cobra.Command {
+	var in offlineFlags
+	var raw, know bool
+	cmd := &cobra.Command{
+		Use:   "parse --format FORMAT [FILE…]",
+		Short: "Lines in, one ECS document a line out",
+		Long: `Parse lines as the agent would and print one ECS document a line, in order. A line that cannot be
+read gives a document with event.kind pipeline_error and the reason. Privacy is on.
+
+Without files, lines come from standard input.`,
+		Example: `  liveward parse --format nginx_json access.json
+  tail -n 100 access.log | liveward parse --format auto`,
+		RunE: func(cmd *cobra.Command, files []string) error {
+			if raw && !know && !isTerminal(cmd.OutOrStdout()) {
+				return usageError{errors.New("--no-privacy prints raw values: only to a terminal, or with --i-know")}
+			}
+			plan, err := in.plan(cmd, false)
+			if err != nil {
+				return err
+			}
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			r := plan.Replay(in.options(raw))
+			r.Document = func(p pipeline.Processed) error {
+				if _, err := out.Write(p.Doc); err != nil {
+					return err
+				}
+				return out.WriteByte('\n')
+			}
+			_, err = r.Run(cmd.Context(), orStdin(files))
+			return errors.Join(err, out.Flush())
+		},
+	}
+	in.register(cmd)
+	cmd.Flags().BoolVar(&raw, "no-privacy", false, "leave raw values in, to debug a map; only to a terminal")
+	cmd.Flags().BoolVar(&know, "i-know", false, "allow --no-privacy into a file or pipe")
+	return cmd
+}
+
+func orStdin(files []string) []string {
+	if len(files) == 0 {
+		return []string{"-"}
+	}
+	return files
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// offlineFlags are the flags of parse and replay.
+type offlineFlags struct {
+	config, format, source, vendor, rules string
+}
+
+func (o *offlineFlags) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&o.config, "config", "c", "", "take pseudonym key, vendors, lists, keys and the input named by --source from this configuration")
+	f.StringVar(&o.format, "format", "auto", "format of the lines; see liveward parse --format help")
+	f.StringVar(&o.source, "source", "", "name of the log (liveward.source); with the agent's name, event ids are the agent's (default: the configuration's only input, else \"log\")")
+	f.StringVar(&o.vendor, "vendor", "", "liveness vendor, where the lines do not name it")
+}
+
+// plan loads what is needed offline, and says on stderr when the development key serves.
+func (o *offlineFlags) plan(cmd *cobra.Command, needRules bool) (*agent.Plan, error) {
+	plan, err := agent.LoadOffline(agent.Offline{
+		Config: o.config, Format: o.format, Source: o.source, Vendor: o.vendor, RulesDir: o.rules, NeedRules: needRules,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if plan.DevelopmentKey {
+		if _, err := fmt.Fprintln(cmd.ErrOrStderr(), "liveward: no pseudonym key is configured: a fixed development key is used, its pseudonyms protect nobody"); err != nil {
+			return nil, err
+		}
+	}
+	return plan, nil
+}
+
+func (o *offlineFlags) options(raw bool) agent.ReplayOptions {
+	return agent.ReplayOptions{Raw: raw, Version: version()}
+}

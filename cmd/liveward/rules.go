@@ -1,0 +1,192 @@
+package main
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/liveward/liveward/internal/agent"
+	"github.com/liveward/liveward/rules"
+)
+
+func rulesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rules",
+		Short: "Write and check rules",
+	}
+	cmd.AddCommand(rulesLintCommand(), rulesTestCommand(), rulesListCommand())
+	return cmd
+}
+
+func dirOf(a []string) string {
+	if len(a) == 0 {
+		return ""
+	}
+	return a[0]
+}
+
+func rulesLintCommand() *cobra.Command {
+	var strict, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "lint [DIR]",
+		Short: "Check rules, lists and playbooks; errors point at the character",
+		Long: `Check a rule directory, or the pack that comes with liveward. Errors exit 1; warnings exit 0, or 1
+with --strict.`,
+		Example: "  liveward rules lint rules.d --strict",
+		Args:    args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			set, problems := agent.LoadRules(dirOf(a), rules.Options{})
+			out := cmd.OutOrStdout()
+			errs := len(problems.Errors())
+			if asJSON {
+				if problems == nil {
+					problems = rules.Problems{}
+				}
+				if err := json.NewEncoder(out).Encode(problems); err != nil {
+					return err
+				}
+			} else {
+				for _, p := range problems {
+					if _, err := fmt.Fprintln(out, p.Error()); err != nil {
+						return err
+					}
+				}
+				n := 0
+				if set != nil {
+					n = len(set.Rules())
+				}
+				if _, err := fmt.Fprintf(out, "%d rules, %d errors, %d warnings\n", n, errs, len(problems)-errs); err != nil {
+					return err
+				}
+			}
+			if errs > 0 || (strict && len(problems) > 0) {
+				return errSilent
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&strict, "strict", false, "warnings exit 1 too")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the problems as JSON")
+	return cmd
+}
+
+func rulesTestCommand() *cobra.Command {
+	var asJSON bool
+	var junit string
+	cmd := &cobra.Command{
+		Use:     "test [DIR]",
+		Short:   "Run the tests that stand in the rules",
+		Example: "  liveward rules test rules.d\n  liveward rules test rules.d --junit report.xml",
+		Args:    args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			set, problems := agent.LoadRules(dirOf(a), rules.Options{})
+			out := cmd.OutOrStdout()
+			broken := problems.Errors()
+			for _, p := range broken {
+				if _, err := fmt.Fprintln(cmd.ErrOrStderr(), p.Error()); err != nil {
+					return err
+				}
+			}
+			var results rules.TestResults
+			if set != nil {
+				results = set.Test()
+			}
+			_, failed := results.Count()
+			if junit != "" {
+				o, err := newOutput(junit, nil)
+				if err != nil {
+					return err
+				}
+				if err := writeJUnit(o.w, results); err != nil {
+					return err
+				}
+				if err := o.close(); err != nil {
+					return err
+				}
+			}
+			if asJSON {
+				if results == nil {
+					results = rules.TestResults{}
+				}
+				if err := json.NewEncoder(out).Encode(results); err != nil {
+					return err
+				}
+			} else if err := results.Print(out); err != nil {
+				return err
+			}
+			if failed > 0 || len(broken) > 0 {
+				return errSilent
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the results as JSON")
+	cmd.Flags().StringVar(&junit, "junit", "", "also write the results to this file as JUnit XML")
+	return cmd
+}
+
+type junitSuite struct {
+	XMLName  xml.Name    `xml:"testsuite"`
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Cases    []junitCase `xml:"testcase"`
+}
+
+type junitCase struct {
+	Class   string        `xml:"classname,attr"`
+	Name    string        `xml:"name,attr"`
+	File    string        `xml:"file,attr"`
+	Failure *junitFailure `xml:"failure"`
+}
+
+type junitFailure struct {
+	Message string `xml:"message,attr"`
+}
+
+func writeJUnit(w io.Writer, results rules.TestResults) error {
+	_, failed := results.Count()
+	suite := junitSuite{Name: "liveward rules", Tests: len(results), Failures: failed}
+	for _, r := range results {
+		c := junitCase{Class: r.Rule, Name: r.Name, File: r.File}
+		if len(r.Failures) > 0 {
+			c.Failure = &junitFailure{Message: fmt.Sprint(r.Failures)}
+		}
+		suite.Cases = append(suite.Cases, c)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	return enc.Encode(suite)
+}
+
+func rulesListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list [DIR]",
+		Short:   "List the rules with what they look for",
+		Example: "  liveward rules list",
+		Args:    args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			set, problems := agent.LoadRules(dirOf(a), rules.Options{})
+			if errs := problems.Errors(); len(errs) > 0 {
+				return errs
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			if _, err := fmt.Fprintln(w, "RULE\tKIND\tSEVERITY\tMODE\tPLAYBOOK"); err != nil {
+				return err
+			}
+			for _, r := range set.Rules() {
+				if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.ID, r.Kind, r.Severity, r.Mode, r.Playbook); err != nil {
+					return err
+				}
+			}
+			return w.Flush()
+		},
+	}
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/liveward/liveward/internal/agent"
+)
+
+const defaultConfig = "/etc/liveward/liveward.yaml"
+
+func runCommand() *cobra.Command {
+	var config string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the agent",
+		Long: `Run the agent until SIGTERM or SIGINT, then drain and stop.
+
+SIGHUP, or a change in the rule directory, reloads rules and lists: a broken rule keeps its old
+version and is reported.`,
+		Example: "  liveward run -c /etc/liveward/liveward.yaml",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			plan, err := agent.Load(config)
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: plan.LogLevel()}))
+			hup := make(chan os.Signal, 1)
+			signal.Notify(hup, syscall.SIGHUP)
+			defer signal.Stop(hup)
+			reload := make(chan struct{})
+			go func() {
+				for range hup {
+					select {
+					case reload <- struct{}{}:
+					case <-cmd.Context().Done():
+						return
+					}
+				}
+			}()
+			log.Info("liveward starts", "version", version(), "config", config)
+			err = agent.Run(cmd.Context(), plan, agent.Hooks{Version: version()}, log, reload)
+			log.Info("liveward has stopped")
+			return err
+		},
+	}
+	configFlag(cmd, &config)
+	return cmd
+}
+
+func configFlag(cmd *cobra.Command, config *string) {
+	cmd.Flags().StringVarP(config, "config", "c", defaultConfig, "configuration file")
+}
+
+func checkCommand() *cobra.Command {
+	var config string
+	var online bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check configuration, formats, rules, lists and playbooks as run does before it opens anything",
+		Example: `  liveward check -c liveward.yaml
+  liveward check -c liveward.yaml --online   # also reach and privileges of Elasticsearch`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			plan, err := agent.Load(config)
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			if _, err := fmt.Fprintf(out, "%s is sound: %d inputs, %d rules, %d playbooks\n", config, len(plan.Config.Inputs), len(plan.Rules.Rules()), len(plan.Playbooks.Names())); err != nil {
+				return err
+			}
+			for _, line := range plan.Remarks() {
+				if _, err := fmt.Fprintln(out, "remark:", line); err != nil {
+					return err
+				}
+			}
+			if !online {
+				return nil
+			}
+			lines, err := plan.Preflight(cmd.Context())
+			for _, line := range lines {
+				if _, err := fmt.Fprintln(out, line); err != nil {
+					return err
+				}
+			}
+			return err
+		},
+	}
+	configFlag(cmd, &config)
+	cmd.Flags().BoolVar(&online, "online", false, "also ask Elasticsearch what the key may do")
+	return cmd
+}

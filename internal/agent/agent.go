@@ -1,0 +1,386 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/liveward/liveward/alerting"
+	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/file"
+	"github.com/liveward/liveward/collectors/formats"
+	"github.com/liveward/liveward/collectors/stdin"
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/journal"
+	"github.com/liveward/liveward/internal/pipeline"
+	"github.com/liveward/liveward/rules"
+)
+
+// drainTime bounds how long an agent that stops waits for its readers to catch up. What is left then
+// is in the journal, and goes on at the next start.
+const drainTime = 15 * time.Second
+
+// Hooks let a caller put parts of its own into an agent: the demo its terminal, tests their doubles.
+type Hooks struct {
+	Notifiers map[string]alerting.Notifier // beside those of the configuration
+	Journal   func(*journal.Config)        // changes the journal's configuration
+	File      func(*file.Config)           // changes the configuration of file collectors
+	Alert     func(*event.Alert)           // sees every alert when it reaches the incidents
+	Version   string                       // of the program: agent.version
+}
+
+// Agent is a running agent's parts.
+type Agent struct {
+	plan  *Plan
+	hooks Hooks
+	log   *slog.Logger
+	now   func() time.Time
+
+	lock       *os.File
+	journal    *journal.Journal
+	rulesets   *pipeline.Rulesets
+	counts     *pipeline.Counts
+	detector   *pipeline.Detector
+	deliveries []*pipeline.Delivery
+	manager    *alerting.Manager
+	notifying  *pipeline.Notifying
+	full       atomic.Bool
+	expired    atomic.Int64
+}
+
+// Run runs a plan until ctx is done, then drains and closes. reload asks for the rules to be loaded
+// again; it may be nil.
+func Run(ctx context.Context, plan *Plan, hooks Hooks, log *slog.Logger, reload <-chan struct{}) error {
+	a, err := Start(ctx, plan, hooks, log)
+	if err != nil {
+		return err
+	}
+	err = a.Serve(ctx, reload)
+	return errors.Join(err, a.Close())
+}
+
+// Start takes the data directory and opens the journal. The caller calls Serve, then Close.
+func Start(ctx context.Context, plan *Plan, hooks Hooks, log *slog.Logger) (*Agent, error) {
+	a := &Agent{plan: plan, hooks: hooks, log: log, now: time.Now, counts: pipeline.NewCounts()}
+	cfg := plan.Config
+	debug.SetMemoryLimit(int64(cfg.Agent.Memory))
+	runtime.GOMAXPROCS(cfg.Agent.CPUs)
+	if err := os.MkdirAll(cfg.Agent.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	lock, err := lockDir(cfg.Agent.Data)
+	if err != nil {
+		return nil, err
+	}
+	a.lock = lock
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// lockDir makes sure that one agent has the data directory.
+func lockDir(dir string) (*os.File, error) {
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("data directory %s is in use by another liveward: stop it, or set agent.data", dir)
+	}
+	return f, nil
+}
+
+func (a *Agent) open(ctx context.Context) error {
+	cfg := a.plan.Config
+	jcfg := journal.Config{
+		Dir:      filepath.Join(cfg.Agent.Data, "journal"),
+		MaxBytes: int64(cfg.Journal.MaxSize), MaxAge: time.Duration(cfg.Journal.MaxAge),
+		LegalMaxAge: time.Duration(cfg.Journal.LegalMaxAge), ReserveFree: int64(cfg.Journal.ReserveFree),
+	}
+	if a.hooks.Journal != nil {
+		a.hooks.Journal(&jcfg)
+	}
+	if err := os.MkdirAll(jcfg.Dir, 0o700); err != nil {
+		return fmt.Errorf("journal directory: %w", err)
+	}
+	var err error
+	if a.journal, err = journal.Open(ctx, jcfg, a.log.With("component", "journal")); err != nil {
+		return err
+	}
+	if a.rulesets, err = pipeline.NewRulesets(ctx, a.journal); err != nil {
+		return err
+	}
+	if err := a.rulesets.Use(ctx, a.plan.Rules); err != nil {
+		return err
+	}
+	if a.detector, err = pipeline.NewDetector(a.journal, a.plan.ruleOptions(), a.windowConfig(), a.now, a.log.With("component", "windows")); err != nil {
+		return err
+	}
+	if err := a.openDeliveries(ctx); err != nil {
+		return err
+	}
+	return a.openAlerting()
+}
+
+func (a *Agent) windowConfig() rules.WindowConfig {
+	lateness := make(map[string]time.Duration)
+	for _, in := range a.plan.inputs {
+		lateness[in.Name] = time.Duration(in.Lateness)
+	}
+	return rules.WindowConfig{LatenessOf: func(source string) time.Duration {
+		if d, ok := lateness[source]; ok {
+			return d
+		}
+		return pipeline.DefaultLateness
+	}}
+}
+
+func (a *Agent) openAlerting() error {
+	notifiers, err := a.notifiers()
+	if err != nil {
+		return err
+	}
+	origins, err := pipeline.NewOrigins(a.journal, a.log)
+	if err != nil {
+		return err
+	}
+	c := a.plan.Config.Alerting
+	a.manager = alerting.New(alerting.Config{
+		ResolveAfter: time.Duration(c.ResolveAfter), RepeatInterval: time.Duration(c.RepeatInterval), NotifyShadow: c.NotifyShadow,
+	}, a.journal.Incidents(), notifiers, alerting.Deps{
+		Playbooks: a.plan.Playbooks, Links: a.plan.links(), Samples: origins.Samples, Log: a.log,
+	})
+	a.notifying = pipeline.NewNotifying(a.journal, a.manager, origins, a.hooks.Alert, a.now, a.log.With("component", "alerting"))
+	return nil
+}
+
+// Close gives the data directory back. Serve must have returned.
+func (a *Agent) Close() error {
+	var err error
+	if a.journal != nil {
+		err = a.journal.Close()
+	}
+	return errors.Join(err, a.lock.Close())
+}
+
+// Serve runs all parts until ctx is done or one of them fails, then drains: collectors stop first,
+// then the readers catch up with the journal, then they stop.
+func (a *Agent) Serve(ctx context.Context, reload <-chan struct{}) error {
+	readers, stopReaders := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopReaders()
+	rg, rctx := errgroup.WithContext(readers)
+	rg.Go(func() error { return a.detector.Run(rctx) })
+	rg.Go(func() error { return a.notifying.Run(rctx) })
+	rg.Go(func() error { return ignoreDone(rctx, a.manager.Run(rctx, a.now)) })
+	for _, d := range a.deliveries {
+		rg.Go(func() error { return d.Run(rctx) })
+	}
+	rg.Go(func() error { return a.sweep(rctx) })
+
+	// A reader that fails stops the collectors: what cannot be worked on is not taken.
+	intake, stopIntake := context.WithCancel(ctx)
+	defer stopIntake()
+	context.AfterFunc(rctx, stopIntake)
+	cg, cctx := errgroup.WithContext(intake)
+	for _, in := range a.plan.inputs {
+		cg.Go(func() error { return a.collect(cctx, in) })
+	}
+	cg.Go(func() error { return a.reloads(cctx, reload) })
+	err := cg.Wait()
+	if ctx.Err() != nil || errors.Is(err, errEnded) {
+		err = nil
+	}
+	a.drain(rctx)
+	stopReaders()
+	return errors.Join(err, rg.Wait())
+}
+
+// errEnded says that every input has come to its end, as standard input does.
+var errEnded = errors.New("all inputs have ended")
+
+func ignoreDone(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// drain waits until windows and forwarders have read all that was appended.
+func (a *Agent) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	for ctx.Err() == nil {
+		behind, err := a.Behind(ctx)
+		if err == nil && behind == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	a.log.Warn("stopped before all was delivered; the journal has the rest")
+}
+
+// Behind is how many journal messages the windows, the incidents and the slowest forwarder still
+// have to read.
+func (a *Agent) Behind(ctx context.Context) (int64, error) {
+	_, last, err := a.journal.Bounds(ctx, journal.Events)
+	if err != nil {
+		return 0, err
+	}
+	most := int64(last) - int64(a.detector.Stats().Sequence)
+	n, err := a.notifying.Behind(ctx)
+	if err != nil {
+		return 0, err
+	}
+	most = max(most, n)
+	for _, d := range a.deliveries {
+		n, err := d.Behind(ctx)
+		if err != nil {
+			return 0, err
+		}
+		most = max(most, n)
+	}
+	return most, nil
+}
+
+// collect runs one input's collector, anew from the journal's positions when it was fenced.
+func (a *Agent) collect(ctx context.Context, in input) error {
+	log := a.log.With("component", "collector", "input", in.Name)
+	for {
+		err := a.collectOnce(ctx, in, log)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			return a.ended()
+		case errors.Is(err, collectors.ErrFenced):
+			log.Warn("another writer has appended under this input's name: starting from the journal's positions")
+		default:
+			log.Error("collector ended; it starts again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+// ended is the result of an input that has come to its end: the agent ends with its last input.
+func (a *Agent) ended() error {
+	if len(a.plan.inputs) == 1 {
+		return errEnded
+	}
+	return nil
+}
+
+func (a *Agent) collectOnce(ctx context.Context, in input, log *slog.Logger) error {
+	proc, err := a.processor(in, log)
+	if err != nil {
+		return err
+	}
+	sink, resume, err := pipeline.NewIntake(ctx, a.journal, a.plan.Config.Agent.ID, in.Name, proc, a.rulesets, a.full.Load, a.counts, log)
+	if err != nil {
+		return err
+	}
+	defer sink.Close()
+	c, err := a.collector(in, resume, log)
+	if err != nil {
+		return err
+	}
+	return c.Collect(ctx, sink)
+}
+
+func (a *Agent) collector(in input, resume []event.Position, log *slog.Logger) (collectors.Collector, error) {
+	if len(in.Paths) == 1 && in.Paths[0] == "-" {
+		return stdin.New(in.Name, os.Stdin, a.now, log), nil
+	}
+	cfg := file.Config{
+		Name: in.Name, Paths: in.Paths, Exclude: in.Exclude, StartAtEnd: in.Start == "end", MaxLine: int(in.MaxLine),
+	}
+	if a.hooks.File != nil {
+		a.hooks.File(&cfg)
+	}
+	return file.New(cfg, resume, a.now, log)
+}
+
+// Totals counts what went through since the start.
+func (a *Agent) Totals() pipeline.Totals { return a.counts.Totals() }
+
+// Watermark is the event time up to which windows have counted, in nanoseconds.
+func (a *Agent) Watermark() int64 { return a.detector.Stats().Windows.Watermark }
+
+// OpenIncidents counts the incidents that are not resolved.
+func (a *Agent) OpenIncidents(ctx context.Context) (int, error) {
+	all, err := a.manager.Incidents(ctx)
+	n := 0
+	for _, i := range all {
+		if i.Resolved == 0 {
+			n++
+		}
+	}
+	return n, err
+}
+
+func (a *Agent) processor(in input, log *slog.Logger) (*pipeline.Processor, error) {
+	format, err := a.plan.Formats.New(in.Format, formats.Options{Location: in.location, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return pipeline.NewProcessor(pipeline.Stages{
+		Format: format, Vendors: a.plan.Vendors, Vendor: in.Vendor, Enrich: in.enricher, Privacy: a.plan.Privacy.Worker(),
+		Lateness: time.Duration(in.Lateness), JudgeSkew: true,
+	}, pipeline.Identity{Agent: a.plan.Config.Agent.ID, Version: a.hooks.Version, Host: host}), nil
+}
+
+// sweep is the janitor: it purges what every reader has done, and says when the journal is full.
+func (a *Agent) sweep(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		events := []uint64{a.detector.Stats().Needed}
+		alerts := []uint64{a.notifying.Reached()}
+		for _, d := range a.deliveries {
+			e, al := d.Reached()
+			events, alerts = append(events, e), append(alerts, al)
+		}
+		for stream, done := range map[string][]uint64{journal.Events: events, journal.Alerts: alerts} {
+			swept, err := a.journal.Sweep(ctx, stream, a.now(), done)
+			if err != nil && ctx.Err() == nil {
+				a.log.Warn("janitor", "stream", stream, "error", err)
+			}
+			if swept.Expired > 0 {
+				a.expired.Add(int64(swept.Expired))
+				a.log.Error("messages were purged at their legal maximum age before every reader had read them", "stream", stream, "messages", swept.Expired)
+			}
+		}
+		full, err := a.journal.Full(ctx)
+		if err == nil && full != a.full.Swap(full) {
+			a.log.Warn("journal size", "full", full)
+		}
+	}
+}

@@ -1,0 +1,405 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/liveward/liveward/alerting"
+	"github.com/liveward/liveward/collectors/formats"
+	"github.com/liveward/liveward/collectors/formats/vendors"
+	"github.com/liveward/liveward/internal/enrich"
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/privacy"
+	"github.com/liveward/liveward/internal/secret"
+	"github.com/liveward/liveward/internal/strict"
+	"github.com/liveward/liveward/rules"
+	pack "github.com/liveward/liveward/rules.d"
+)
+
+// Plan is a configuration that was checked, with everything loaded that can be loaded before a
+// socket or the journal is opened. liveward check stops here; liveward run goes on.
+type Plan struct {
+	Config    Config
+	Formats   *formats.Set
+	Vendors   *vendors.Set
+	Rules     *rules.Set
+	Playbooks *alerting.Library
+	Privacy   *privacy.Filter
+	// DevelopmentKey tells that no pseudonym key was configured and the published one serves.
+	DevelopmentKey bool
+
+	inputs  []input
+	rulesFS fs.FS
+	secrets struct {
+		slackToken, slackWebhook secret.String
+		elasticKey               SecretRef
+		elasticClientKey         secret.String
+		ca, clientCert           []byte
+	}
+	level slog.Level
+}
+
+// input is a log with what was loaded for it.
+type input struct {
+	InputConfig
+	enricher *enrich.Enricher
+	location *time.Location
+}
+
+// Load reads and checks a configuration file. The error has every problem, one a line.
+func Load(path string) (*Plan, error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	cfg := Default()
+	f := strict.Decode(path, src, &cfg)
+	if err := f.Err(); err != nil {
+		return nil, err
+	}
+	return prepare(cfg, f)
+}
+
+// Prepare checks a configuration that was not read from a file.
+func Prepare(cfg Config) (*Plan, error) {
+	return prepare(cfg, strict.Decode("configuration", nil, &cfg))
+}
+
+// PrepareDemo checks a configuration for the demo: pseudonyms are made with the published development
+// key, and a webhook may come from the command line.
+func PrepareDemo(cfg Config, slackWebhook string) (*Plan, error) {
+	f := strict.Decode("demo", nil, &cfg)
+	p := &Plan{Config: cfg, DevelopmentKey: true}
+	p.checkAgent(f)
+	errs := []error{
+		p.loadMaps(f),
+		p.usePrivacy([]privacy.Key{privacy.DevelopmentKey()}, f),
+		p.loadRules(f),
+		p.loadInputs(f),
+	}
+	p.checkOutputs(f)
+	if slackWebhook != "" {
+		p.secrets.slackWebhook = secret.New(slackWebhook)
+	}
+	if err := errors.Join(append(errs, f.Err())...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// name is what may stand in a subject of the journal.
+var name = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`) //nolint:gochecknoglobals // constant
+
+func prepare(cfg Config, f *strict.File) (*Plan, error) {
+	p := &Plan{Config: cfg}
+	var rest []error // problems that name a place in another file
+	p.checkAgent(f)
+	rest = append(rest, p.loadMaps(f))
+	rest = append(rest, p.loadPrivacy(f))
+	rest = append(rest, p.loadRules(f))
+	rest = append(rest, p.loadInputs(f))
+	p.checkOutputs(f)
+	if err := errors.Join(append([]error{f.Err()}, rest...)...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Plan) checkAgent(f *strict.File) {
+	a := &p.Config.Agent
+	if a.ID == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			f.Problem("agent.id", "the host has no name", "set agent.id")
+		}
+		a.ID = strings.NewReplacer(".", "-", " ", "-").Replace(host)
+	}
+	if !name.MatchString(a.ID) {
+		f.Problem("agent.id", fmt.Sprintf("%q cannot name an agent", a.ID), "use letters, digits, - and _, at most 64")
+	}
+	if a.CPUs < 1 {
+		f.Problem("agent.cpus", "at least one CPU is needed", "")
+	}
+	if a.Memory < 128<<20 {
+		f.Problem("agent.memory", "less than 128MiB leaves no room for the windows", "")
+	}
+	if err := p.level.UnmarshalText([]byte(a.LogLevel)); err != nil {
+		f.Problem("agent.log_level", fmt.Sprintf("%q is no level", a.LogLevel), "use debug, info, warn or error")
+	}
+	j := &p.Config.Journal
+	if j.MaxSize < 64<<20 {
+		f.Problem("journal.max_size", "less than 64MiB leaves no room for a backlog", "")
+	}
+	if j.LegalMaxAge < j.MaxAge {
+		f.Problem("journal.legal_max_age", "is shorter than journal.max_age", "")
+	}
+}
+
+func (p *Plan) loadMaps(f *strict.File) error {
+	dir := func(key, path string) fs.FS {
+		if path == "" {
+			return nil
+		}
+		if st, err := os.Stat(path); err != nil || !st.IsDir() {
+			f.Problem(key, fmt.Sprintf("%s is not a directory", path), "")
+			return nil
+		}
+		return os.DirFS(path)
+	}
+	var errs [2]error
+	p.Formats, errs[0] = formats.Load(dir("rules.formats_dir", p.Config.Rules.FormatsDir))
+	p.Vendors, errs[1] = vendors.Load(dir("rules.vendors_dir", p.Config.Rules.VendorsDir))
+	return errors.Join(errs[:]...)
+}
+
+func (p *Plan) loadPrivacy(f *strict.File) error {
+	ref := p.Config.Privacy.Keys
+	if ref.IsZero() {
+		f.Problem("privacy.keys", "no pseudonym key is configured", "make one with: liveward pseudonym new-key > pseudonym.keys && chmod 600 pseudonym.keys")
+		return nil
+	}
+	text, err := ref.Resolve()
+	if err != nil {
+		f.Problem("privacy.keys", err.Error(), "")
+		return nil
+	}
+	keys, err := privacy.ParseKeys(text.Reveal())
+	if err != nil {
+		f.Problem("privacy.keys", err.Error(), "")
+		return nil
+	}
+	return p.usePrivacy(keys, f)
+}
+
+func (p *Plan) usePrivacy(keys []privacy.Key, f *strict.File) error {
+	var err error
+	p.Privacy, err = privacy.New(privacy.Config{Keys: keys, TruncateIP: p.Config.Privacy.TruncateIP})
+	if err != nil {
+		f.Problem("privacy.keys", err.Error(), "")
+	}
+	return nil
+}
+
+func (p *Plan) loadRules(f *strict.File) error {
+	p.rulesFS = pack.FS
+	if dir := p.Config.Rules.Dir; dir != "" {
+		if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+			f.Problem("rules.dir", fmt.Sprintf("%s is not a directory", dir), "")
+			return nil
+		}
+		p.rulesFS = os.DirFS(dir)
+	}
+	var err error
+	if p.Playbooks, err = loadPlaybooks(p.rulesFS, p.Config.Rules.PlaybookURL); err != nil {
+		return err
+	}
+	if p.Privacy == nil {
+		return nil // lists cannot be read without the key; that problem is reported already
+	}
+	p.Rules, err = rules.Load(p.rulesFS, p.ruleOptions())
+	return err
+}
+
+func packFS() fs.FS { return pack.FS }
+
+func loadPlaybooks(rulesFS fs.FS, base string) (*alerting.Library, error) {
+	sub, err := fs.Sub(rulesFS, "playbooks")
+	if err != nil {
+		return nil, fmt.Errorf("playbooks: %w", err)
+	}
+	return alerting.LoadLibrary(sub, base)
+}
+
+func (p *Plan) ruleOptions() rules.Options {
+	return rules.Options{Identify: p.Privacy.Pseudonyms, PlaybookURL: p.Config.Rules.PlaybookURL}
+}
+
+func (p *Plan) loadInputs(f *strict.File) error {
+	if len(p.Config.Inputs) == 0 {
+		f.Problem("inputs", "there is no log to read", "add an input with name, paths and format")
+	}
+	var errs []error
+	seen := make(map[string]bool)
+	for i := range p.Config.Inputs {
+		at := fmt.Sprintf("inputs[%d]", i)
+		in := p.Config.Inputs[i]
+		fillInput(&in)
+		p.Config.Inputs[i] = in
+		if !name.MatchString(in.Name) {
+			f.Problem(at+".name", fmt.Sprintf("%q cannot name an input", in.Name), "use letters, digits, - and _, at most 64")
+		}
+		if seen[in.Name] {
+			f.Problem(at+".name", fmt.Sprintf("two inputs are named %q", in.Name), "names make the ids of events: they must differ")
+		}
+		seen[in.Name] = true
+		if len(in.Paths) == 0 {
+			f.Problem(at+".paths", "no paths", "")
+		}
+		if in.Format != "auto" && p.Formats != nil && !slices.Contains(p.Formats.Names(), in.Format) {
+			f.Problem(at+".format", fmt.Sprintf("unknown format %q", in.Format), near(in.Format, append(p.Formats.Names(), "auto")))
+		}
+		if in.Vendor != "" && p.Vendors != nil && !slices.Contains(p.Vendors.Names(), in.Vendor) {
+			f.Problem(at+".vendor", fmt.Sprintf("unknown vendor %q", in.Vendor), near(in.Vendor, p.Vendors.Names()))
+		}
+		if in.Start != "beginning" && in.Start != "end" {
+			f.Problem(at+".start", fmt.Sprintf("%q is no place to start", in.Start), "use beginning or end")
+		}
+		loc, err := time.LoadLocation(in.Timezone)
+		if err != nil {
+			f.Problem(at+".timezone", fmt.Sprintf("unknown time zone %q", in.Timezone), "use a name such as Asia/Jakarta")
+		}
+		e, err := p.enricher(at, &in, f)
+		errs = append(errs, err)
+		p.inputs = append(p.inputs, input{in, e, loc})
+	}
+	return errors.Join(errs...)
+}
+
+func near(word string, names []string) string {
+	if n := strict.Nearest(word, names); n != "" {
+		return fmt.Sprintf("did you mean %q?", n)
+	}
+	return "known: " + strings.Join(names, ", ")
+}
+
+func fillInput(in *InputConfig) {
+	d := defaultInput()
+	if in.Format == "" {
+		in.Format = d.Format
+	}
+	if in.Start == "" {
+		in.Start = d.Start
+	}
+	if in.MaxLine == 0 {
+		in.MaxLine = d.MaxLine
+	}
+	if in.Lateness == 0 {
+		in.Lateness = d.Lateness
+	}
+	if in.Timezone == "" {
+		in.Timezone = d.Timezone
+	}
+}
+
+func (p *Plan) enricher(at string, in *InputConfig, f *strict.File) (*enrich.Enricher, error) {
+	cfg := enrich.Config{
+		Source: in.Name, Tenant: in.Tenant, Environment: in.Environment, Region: in.Region, Tags: in.Tags,
+	}
+	for i, s := range in.TrustedProxies {
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			addr, aerr := netip.ParseAddr(s)
+			if aerr != nil {
+				f.Problem(fmt.Sprintf("%s.trusted_proxies[%d]", at, i), fmt.Sprintf("%q is no network", s), "use a form like 10.0.0.0/8")
+				continue
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		cfg.TrustedProxies = append(cfg.TrustedProxies, prefix.Masked())
+	}
+	actions := event.FieldOf(event.EventAction).Enum
+	for i, r := range in.Routes {
+		if !slices.Contains(actions, r.Action) {
+			f.Problem(fmt.Sprintf("%s.routes[%d].action", at, i), fmt.Sprintf("unknown action %q", r.Action), near(r.Action, actions))
+		}
+		cfg.Routes = append(cfg.Routes, enrich.Route{Methods: r.Methods, Path: r.Path, Action: r.Action, Outcomes: r.Outcomes})
+	}
+	if in.Keys != "" {
+		file, err := os.Open(in.Keys)
+		if err != nil {
+			f.Problem(at+".keys", err.Error(), "")
+			return nil, nil
+		}
+		defer func() { _ = file.Close() }()
+		if cfg.Keys, err = enrich.LoadKeyRoster(file, in.Keys); err != nil {
+			return nil, err
+		}
+	}
+	e, err := enrich.New(cfg)
+	if err != nil {
+		f.Problem(at, err.Error(), "")
+	}
+	return e, nil
+}
+
+func (p *Plan) checkOutputs(f *strict.File) {
+	c := &p.Config
+	resolve := func(path string, ref SecretRef) secret.String {
+		s, err := ref.Resolve()
+		if err != nil {
+			f.Problem(path, err.Error(), "")
+		}
+		return s
+	}
+	read := func(path, file string) []byte {
+		if file == "" {
+			return nil
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Problem(path, err.Error(), "")
+		}
+		return b
+	}
+	es := &c.Elasticsearch
+	if len(es.URLs) > 0 {
+		for i, u := range es.URLs {
+			if parsed, err := url.Parse(u); err != nil || parsed.Host == "" || (parsed.Scheme != "https" && parsed.Scheme != "http") {
+				f.Problem(fmt.Sprintf("elasticsearch.urls[%d]", i), "is not an address", "use a form like https://es1.example:9200")
+			}
+		}
+		if !es.APIKey.IsZero() {
+			resolve("elasticsearch.api_key", es.APIKey)
+		}
+		p.secrets.elasticKey = es.APIKey
+		p.secrets.elasticClientKey = resolve("elasticsearch.client_key", es.ClientKey)
+		p.secrets.ca = read("elasticsearch.ca_file", es.CAFile)
+		p.secrets.clientCert = read("elasticsearch.client_cert", es.ClientCert)
+	} else if !es.APIKey.IsZero() {
+		f.Problem("elasticsearch.urls", "no address", "set elasticsearch.urls")
+	}
+	p.secrets.slackToken = resolve("slack.token", c.Slack.Token)
+	p.secrets.slackWebhook = resolve("slack.webhook", c.Slack.Webhook)
+	switch {
+	case !c.Slack.Token.IsZero() && !c.Slack.Webhook.IsZero():
+		f.Problem("slack.webhook", "token and webhook are both set", "use one of them")
+	case !c.Slack.Token.IsZero() && c.Slack.Channel == "":
+		f.Problem("slack.channel", "no channel for the bot", "set slack.channel")
+	}
+	if err := p.links().Validate(); err != nil {
+		f.Problem("kibana.url", err.Error(), "")
+	}
+}
+
+func (p *Plan) links() alerting.LinkBuilder {
+	k := p.Config.Kibana
+	return alerting.LinkBuilder{Kibana: k.URL, Space: k.Space, DataView: k.DataView}
+}
+
+// Blind lists the rules that no input can make fire, with the fields that are missing.
+func (p *Plan) Blind() map[string][]event.ID {
+	provided := map[event.ID]bool{event.LivewardPrivacyDropped: true, event.LivewardPrivacyCount: true}
+	roster := false
+	for _, in := range p.inputs {
+		if in.Format == "auto" {
+			return nil // what it will turn out to be is not known yet
+		}
+		for _, id := range p.Formats.Provides(in.Format) {
+			provided[id] = true
+		}
+		roster = roster || in.Keys != ""
+		provided[event.OrganizationID] = provided[event.OrganizationID] || in.Tenant != ""
+	}
+	return p.Rules.Blind(func(id event.ID) bool {
+		return provided[id] || enrich.Provides(id) || (roster && enrich.ProvidesKeys(id))
+	})
+}

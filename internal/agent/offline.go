@@ -1,0 +1,201 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/liveward/liveward/collectors/formats"
+	"github.com/liveward/liveward/forwarders/elasticsearch"
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/pipeline"
+	"github.com/liveward/liveward/internal/privacy"
+	"github.com/liveward/liveward/internal/strict"
+	"github.com/liveward/liveward/rules"
+)
+
+// Offline says what parse and replay work with. All may be empty.
+type Offline struct {
+	Config    string // configuration file to take keys, lists, rosters, maps and inputs from
+	Format    string // format of the lines
+	Source    string // name of the log
+	Vendor    string
+	RulesDir  string
+	NeedRules bool
+}
+
+// LoadOffline prepares a plan for parse and replay: what the configuration says of the input named
+// by Source, with what the command line says on top. Outputs are not looked at.
+func LoadOffline(o Offline) (*Plan, error) {
+	cfg := Default()
+	f := strict.Decode("command line", nil, &cfg)
+	if o.Config != "" {
+		src, err := os.ReadFile(o.Config)
+		if err != nil {
+			return nil, fmt.Errorf("configuration: %w", err)
+		}
+		f = strict.Decode(o.Config, src, &cfg)
+		if err := f.Err(); err != nil {
+			return nil, err
+		}
+	}
+	in, err := o.input(cfg.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Inputs = []InputConfig{in}
+	if o.RulesDir != "" {
+		cfg.Rules.Dir = o.RulesDir
+	}
+	p := &Plan{Config: cfg}
+	var errs []error
+	errs = append(errs, p.loadMaps(f))
+	if cfg.Privacy.Keys.IsZero() {
+		p.DevelopmentKey = true
+		errs = append(errs, p.usePrivacy([]privacy.Key{privacy.DevelopmentKey()}, f))
+	} else {
+		errs = append(errs, p.loadPrivacy(f))
+	}
+	if o.NeedRules {
+		errs = append(errs, p.loadRules(f))
+	}
+	errs = append(errs, p.loadInputs(f))
+	if err := errors.Join(append([]error{f.Err()}, errs...)...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// input chooses the configured input and puts the command line's words on top.
+func (o Offline) input(inputs []InputConfig) (InputConfig, error) {
+	in := InputConfig{Name: "log"}
+	switch {
+	case o.Source != "":
+		in.Name = o.Source
+		names := make([]string, len(inputs))
+		for i := range inputs {
+			names[i] = inputs[i].Name
+			if inputs[i].Name == o.Source {
+				in = inputs[i]
+			}
+		}
+		if len(inputs) > 0 && !slices.Contains(names, o.Source) {
+			return in, fmt.Errorf("--source %s: the configuration has no input of that name; it has %s", o.Source, strings.Join(names, ", "))
+		}
+	case len(inputs) == 1:
+		in = inputs[0]
+	case len(inputs) > 1:
+		return in, errors.New("the configuration has several inputs: name one with --source")
+	}
+	if o.Format != "" && (o.Format != "auto" || in.Format == "") {
+		in.Format = o.Format
+	}
+	if o.Vendor != "" {
+		in.Vendor = o.Vendor
+	}
+	in.Paths = []string{"-"}
+	return in, nil
+}
+
+// ReplayOptions are what a replay has beside the plan.
+type ReplayOptions struct {
+	Raw     bool // leave privacy out
+	Version string
+}
+
+// Replay makes a replay of the plan's only input.
+func (p *Plan) Replay(o ReplayOptions) *pipeline.Replay {
+	in := p.inputs[0]
+	return &pipeline.Replay{
+		Source:  in.Name,
+		MaxLine: int(in.MaxLine),
+		New: func() (*pipeline.Processor, error) {
+			format, err := p.Formats.New(in.Format, formats.Options{Location: in.location, Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				return nil, err
+			}
+			return pipeline.NewProcessor(pipeline.Stages{
+				Format: format, Vendors: p.Vendors, Vendor: in.Vendor, Enrich: in.enricher, Privacy: p.Privacy.Worker(),
+				Lateness: time.Duration(in.Lateness), Raw: o.Raw,
+			}, pipeline.Identity{}), nil
+		},
+		Windows: rules.WindowConfig{Lateness: time.Duration(in.Lateness)},
+	}
+}
+
+// LogLevel is agent.log_level.
+func (p *Plan) LogLevel() slog.Level { return p.level }
+
+// Remarks are what is sound but worth knowing: blind rules, outputs that are not configured.
+func (p *Plan) Remarks() []string {
+	var out []string
+	blind := p.Blind()
+	for _, r := range p.Rules.Rules() {
+		if missing := blind[r.ID]; len(missing) > 0 {
+			out = append(out, fmt.Sprintf("rule %s is blind: no input provides %s", r.ID, joinFields(missing)))
+		}
+	}
+	if len(p.Config.Elasticsearch.URLs) == 0 && p.Config.NDJSON.Path == "" {
+		out = append(out, "no forwarder is configured: events stay in the journal until they expire")
+	}
+	if p.Config.Slack.Token.IsZero() && p.Config.Slack.Webhook.IsZero() {
+		out = append(out, "slack is not configured: incidents are kept, and nobody is told")
+	}
+	return out
+}
+
+func joinFields(ids []event.ID) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = id.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// Preflight asks Elasticsearch what the configured key may do.
+func (p *Plan) Preflight(ctx context.Context) ([]string, error) {
+	if len(p.Config.Elasticsearch.URLs) == 0 {
+		return []string{"elasticsearch: not configured"}, nil
+	}
+	f, err := elasticsearch.New(p.ElasticsearchConfig(time.Now), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	pre, err := f.Preflight(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("elasticsearch: %w", err)
+	}
+	out := []string{"elasticsearch: reached"}
+	for _, s := range pre.Excess {
+		out = append(out, "elasticsearch: warning: the key may also "+s+"; a stolen agent key must not read or delete")
+	}
+	if len(pre.Missing) > 0 {
+		return out, fmt.Errorf("elasticsearch: the key may not %s: make one with liveward setup elasticsearch", strings.Join(pre.Missing, ", "))
+	}
+	return append(out, "elasticsearch: the key may do what is needed"), nil
+}
+
+// LoadRules loads a rule directory, or the pack where dir is empty, for the authoring commands.
+func LoadRules(dir string, opts rules.Options) (*rules.Set, rules.Problems) {
+	fsys := RulesFS(dir)
+	set, err := rules.Load(fsys, opts)
+	problems := rules.Lint(fsys, opts)
+	if err != nil && len(problems) == 0 {
+		problems = rules.Problems{{File: dir, Level: rules.LevelError, Message: err.Error()}}
+	}
+	return set, problems
+}
+
+// RulesFS is a rule directory, or the pack where dir is empty.
+func RulesFS(dir string) fs.FS {
+	if dir == "" {
+		return packFS()
+	}
+	return os.DirFS(dir)
+}

@@ -1,0 +1,93 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/liveward/liveward/alerting"
+	"github.com/liveward/liveward/alerting/slack"
+	"github.com/liveward/liveward/forwarders"
+	"github.com/liveward/liveward/forwarders/elasticsearch"
+	"github.com/liveward/liveward/forwarders/ndjson"
+	"github.com/liveward/liveward/internal/pipeline"
+	"time"
+)
+
+// openDeliveries opens the forwarders of the configuration.
+func (a *Agent) openDeliveries(ctx context.Context) error {
+	add := func(name string, f forwarders.Forwarder) error {
+		d, err := pipeline.NewDelivery(ctx, name, a.journal, &forwarders.Delivery{
+			Forwarder: f, Now: a.now,
+			OnHealth: func(h forwarders.Health) {
+				a.log.Warn("forwarder", "name", name, "state", h.State, "error", h.Err)
+			},
+		}, a.now, a.log.With("component", "forwarder"))
+		if err != nil {
+			return err
+		}
+		a.deliveries = append(a.deliveries, d)
+		return nil
+	}
+	if len(a.plan.Config.Elasticsearch.URLs) > 0 {
+		f, err := elasticsearch.New(a.plan.ElasticsearchConfig(a.now), a.log)
+		if err != nil {
+			return fmt.Errorf("elasticsearch: %w", err)
+		}
+		if err := add("elasticsearch", f); err != nil {
+			return err
+		}
+	}
+	if path := a.plan.Config.NDJSON.Path; path != "" {
+		f, err := ndjson.New(ndjson.Config{Path: path})
+		if err != nil {
+			return fmt.Errorf("ndjson: %w", err)
+		}
+		if err := add("ndjson", f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ElasticsearchConfig is the forwarder's configuration.
+func (p *Plan) ElasticsearchConfig(now func() time.Time) elasticsearch.Config {
+	c := p.Config.Elasticsearch
+	cfg := elasticsearch.Config{
+		URLs: c.URLs, CA: p.secrets.ca, Fingerprint: c.Fingerprint, ClientCert: p.secrets.clientCert,
+		AllowPlaintext: c.AllowPlaintext, Namespace: c.Namespace, NamespaceByTenant: c.NamespaceByTenant,
+		Timeout: time.Duration(c.Timeout), Now: now,
+	}
+	if !p.secrets.elasticClientKey.IsZero() {
+		cfg.ClientKey = []byte(p.secrets.elasticClientKey.Reveal())
+	}
+	if ref := p.secrets.elasticKey; !ref.IsZero() {
+		// Read again whenever the server refuses the key: a rotated key needs no restart.
+		cfg.APIKey = func() (string, error) {
+			s, err := ref.Resolve()
+			if err != nil {
+				return "", err
+			}
+			return decodeAPIKey(s.Reveal()), nil
+		}
+	}
+	return cfg
+}
+
+// notifiers builds the notifiers of the configuration, beside those of the hooks.
+func (a *Agent) notifiers() (map[string]alerting.Notifier, error) {
+	out := make(map[string]alerting.Notifier)
+	maps.Copy(out, a.hooks.Notifiers)
+	c := a.plan.Config.Slack
+	if a.plan.secrets.slackToken.IsZero() && a.plan.secrets.slackWebhook.IsZero() {
+		return out, nil
+	}
+	n, err := slack.New(slack.Config{
+		Token: a.plan.secrets.slackToken, Channel: c.Channel, Webhook: a.plan.secrets.slackWebhook, BaseURL: c.BaseURL,
+	}, slack.Deps{Now: a.now, Log: a.log})
+	if err != nil {
+		return nil, fmt.Errorf("slack: %w", err)
+	}
+	out["slack"] = n
+	return out, nil
+}

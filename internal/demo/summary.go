@@ -1,0 +1,102 @@
+package demo
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/generator"
+	"github.com/liveward/liveward/internal/pipeline"
+)
+
+// summary prints what went through, what privacy dropped, and each attack of the truth against the
+// alert that caught it.
+func (d *demo) summary(t pipeline.Totals, behind int64) {
+	d.screen.printf("%s\n%d lines written, %d events, %d quarantined, %d late", rule(terminalWidth), d.written(), t.Events, t.Quarantined, t.Late)
+	if behind > 0 {
+		d.screen.printf(", %d journal messages not delivered yet", behind)
+	}
+	d.screen.printf("\nprivacy dropped or masked %d values", t.Dropped)
+	if len(t.Kinds) > 0 {
+		kinds := make([]string, 0, len(t.Kinds))
+		for k, n := range t.Kinds {
+			kinds = append(kinds, fmt.Sprintf("%s in %d lines", k, n))
+		}
+		slices.Sort(kinds)
+		d.screen.printf(": %s", strings.Join(kinds, ", "))
+	}
+	d.screen.printf("\n\n")
+	w := tabwriter.NewWriter(d.screen, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "ATTACK\tLINES\tCAUGHT BY\tAFTER\tEVENTS BY THEN")
+	caught := 0
+	used := make(map[event.Hash]bool)
+	truth := d.gen.Truth()
+	for _, attack := range truth {
+		if len(attack.Rules) == 0 {
+			continue
+		}
+		c, ok := d.match(attack)
+		if !ok {
+			_, _ = fmt.Fprintf(w, "%s\t%d\tnot caught\t\t\n", attack.Class, attack.Lines)
+			continue
+		}
+		caught++
+		used[c.alert.ID] = true
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%s\t%.1fs\t%d\n", attack.Class, attack.Lines, c.alert.Rule.ID, c.at.Sub(attack.First).Seconds(), c.alert.Count)
+	}
+	_ = w.Flush()
+	other := 0
+	for _, id := range d.order {
+		if !used[id] && !d.explained(d.caught[id].alert, truth) {
+			other++
+		}
+	}
+	d.screen.printf("\n%d of %d attacks caught, %d alerts without an attack behind them\n", caught, len(truth), other)
+	if d.cfg.Keep != "" {
+		d.screen.printf("kept: %s (log, journal, key roster)\n", d.dir)
+	}
+}
+
+// match finds the first alert that names an attack.
+func (d *demo) match(attack generator.Incident) (catch, bool) {
+	var best catch
+	for _, id := range d.order {
+		c := d.caught[id]
+		if d.names(c.alert, attack) && (best.alert == nil || c.at.Before(best.at)) {
+			best = c
+		}
+	}
+	return best, best.alert != nil
+}
+
+func (d *demo) explained(a *event.Alert, truth []generator.Incident) bool {
+	return slices.ContainsFunc(truth, func(attack generator.Incident) bool { return d.names(a, attack) })
+}
+
+// names tells whether an alert is about an attack: one of its rules fired, while it went on, and the
+// alert's key is not at odds with the attack's facts.
+func (d *demo) names(a *event.Alert, attack generator.Incident) bool {
+	if !slices.Contains(attack.Rules, a.Rule.ID) {
+		return false
+	}
+	if at := time.Unix(0, a.Time); at.Before(attack.First.Add(-time.Second)) || at.After(attack.Last.Add(time.Minute)) {
+		return false
+	}
+	for _, v := range a.Key {
+		raw, ok := attack.Facts[v.Field.String()]
+		if !ok {
+			continue
+		}
+		if event.FieldOf(v.Field).Class == event.Pseudonym {
+			if !slices.Contains(d.plan.Privacy.Pseudonyms(v.Field, raw), v.Str) {
+				return false
+			}
+		} else if raw != v.String() {
+			return false
+		}
+	}
+	return true
+}

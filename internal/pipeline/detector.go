@@ -1,0 +1,436 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/journal"
+	"github.com/liveward/liveward/rules"
+)
+
+const (
+	snapshots        = 3 // kept; a damaged or foreign one takes the one before
+	snapshotInterval = 10 * time.Second
+	alertPart        = 1 << 20 // bytes of alerts in one message
+	statsInterval    = 250 * time.Millisecond
+	rebuildSlack     = time.Minute // lines reach the journal a little after their time
+)
+
+// Detector reads the journal's events in order, runs the windows on their signals, and appends what
+// fires to the subjects of the partitions. Its state is a function of the journal: a snapshot with
+// the cursor it was taken at, and what is read after it.
+type Detector struct {
+	j     *journal.Journal
+	rules rules.Options
+	wcfg  rules.WindowConfig
+	log   *slog.Logger
+	now   func() time.Time
+
+	windows *rules.Windows
+	ruleset event.Hash
+	set     *rules.Set
+	codec   *journal.Codec
+	batch   journal.Batch
+	writers [rules.Partitions]*journal.Writer
+	last    [rules.Partitions]journal.Cause // of each partition's last alerts
+	cursor  journal.Ref
+	taken   time.Time         // of the last snapshot
+	shown   time.Time         // when the stats were last published
+	slot    int               // of the next snapshot
+	kept    [snapshots]uint64 // cursors of the snapshots that are stored
+	dirty   bool
+
+	stats atomic.Pointer[DetectorStats]
+}
+
+// DetectorStats is how far the windows have come.
+type DetectorStats struct {
+	Sequence uint64 // of the last message applied
+	Needed   uint64 // sequence up to which no snapshot needs the journal any more
+	Windows  rules.WindowStats
+}
+
+// snapshotHead stands before the windows' own bytes in a snapshot.
+type snapshotHead struct {
+	Cursor  journal.Ref `json:"cursor"`
+	Ruleset event.Hash  `json:"ruleset"`
+}
+
+// NewDetector makes a detector; Run does the rest.
+func NewDetector(j *journal.Journal, opts rules.Options, wcfg rules.WindowConfig, now func() time.Time, log *slog.Logger) (*Detector, error) {
+	codec, err := journal.NewCodec()
+	if err != nil {
+		return nil, err
+	}
+	d := &Detector{j: j, rules: opts, wcfg: wcfg, now: now, log: log, codec: codec}
+	d.stats.Store(&DetectorStats{})
+	return d, nil
+}
+
+// Stats returns how far the detector has come.
+func (d *Detector) Stats() DetectorStats { return *d.stats.Load() }
+
+// Run reads until ctx is done, then stores a last snapshot and returns nil.
+func (d *Detector) Run(ctx context.Context) error {
+	defer d.codec.Close()
+	if err := d.open(ctx); err != nil {
+		return fmt.Errorf("windows: %w", err)
+	}
+	err := d.j.Follow(ctx, journal.Events, d.cursor.Seq, nil, func() error { d.publish(); return d.maybeSnapshot(ctx) }, func(e *journal.Entry) error {
+		if err := d.apply(ctx, e); err != nil {
+			return fmt.Errorf("message %d: %w", e.Seq, err)
+		}
+		return d.maybeSnapshot(ctx)
+	})
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("windows: %w", err)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if d.dirty {
+		return d.snapshot(last)
+	}
+	return nil
+}
+
+// open restores the newest snapshot whose cursor the journal holds, and learns what was emitted.
+func (d *Detector) open(ctx context.Context) error {
+	for p := range d.writers {
+		w, err := d.j.Writer(ctx, journal.Alerts, journal.AlertSubject(p))
+		if err != nil {
+			return err
+		}
+		d.writers[p] = w
+		last := w.LastAtOpen()
+		if last == nil {
+			continue
+		}
+		// After a truncated tail the cause is a message that is no more: then everything from the
+		// snapshot on is emitted again, and the alert id makes it harmless.
+		ok, err := d.j.Holds(ctx, journal.Events, last.Cause.Ref)
+		if err != nil {
+			return err
+		}
+		if ok {
+			d.last[p] = last.Cause
+		}
+	}
+	type candidate struct {
+		snapshotHead
+		slot int
+		body []byte
+	}
+	var found []candidate
+	for slot := range snapshots {
+		data, err := d.j.Blob(ctx, snapshotBlob(slot))
+		if err != nil {
+			d.log.Warn("snapshot cannot be read", "slot", slot, "error", err)
+			continue
+		}
+		head, body, ok := bytes.Cut(data, []byte{'\n'})
+		c := candidate{slot: slot, body: body}
+		if !ok || json.Unmarshal(head, &c.snapshotHead) != nil {
+			continue
+		}
+		found = append(found, c)
+		d.kept[slot] = c.Cursor.Seq
+	}
+	slices.SortFunc(found, func(a, b candidate) int { return int(int64(b.Cursor.Seq) - int64(a.Cursor.Seq)) })
+	for _, c := range found {
+		ok, err := d.j.Holds(ctx, journal.Events, c.Cursor)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			d.log.Warn("snapshot is not of this journal", "sequence", c.Cursor.Seq)
+			continue
+		}
+		if err := d.use(ctx, c.Ruleset); err != nil {
+			d.log.Warn("snapshot's rule set cannot be opened", "sequence", c.Cursor.Seq, "error", err)
+			continue
+		}
+		if err := d.windows.Restore(c.body); err != nil {
+			d.log.Warn("snapshot is damaged", "sequence", c.Cursor.Seq, "error", err)
+			d.windows = nil
+			continue
+		}
+		d.cursor = c.Cursor
+		d.slot = (c.slot + 1) % snapshots
+		d.log.Info("windows restored", "sequence", c.Cursor.Seq)
+		break
+	}
+	if d.windows == nil {
+		d.windows = rules.NewWindows(nil, event.Hash{}, d.wcfg)
+		d.ruleset, d.set = event.Hash{}, nil
+	}
+	d.taken = d.now()
+	return nil
+}
+
+func snapshotBlob(slot int) string { return fmt.Sprintf("windows.%d", slot) }
+
+// use makes a journaled rule set the one the windows count with.
+func (d *Detector) use(ctx context.Context, h event.Hash) error {
+	var list []*rules.Rule
+	var set *rules.Set
+	if !h.IsZero() {
+		var err error
+		if set, err = openRuleset(ctx, d.j, h, d.rules); err != nil {
+			return err
+		}
+		list = set.Rules()
+	}
+	if d.windows == nil {
+		d.windows = rules.NewWindows(list, h, d.wcfg)
+	} else {
+		d.windows.Swap(list, h)
+	}
+	d.ruleset, d.set = h, set
+	return nil
+}
+
+func (d *Detector) apply(ctx context.Context, e *journal.Entry) error {
+	if e.Subject == journal.RulesetSubject {
+		h, err := event.ParseHash(string(e.Body))
+		if err != nil {
+			return err
+		}
+		before := d.set
+		if err := d.use(ctx, h); err != nil {
+			return err
+		}
+		if err := d.rebuild(ctx, e, before); err != nil {
+			return err
+		}
+		d.advance(e)
+		return nil
+	}
+	if err := d.codec.DecodeSignals(e.Body, &d.batch); err != nil {
+		return err
+	}
+	if d.ruleset.IsZero() && !d.batch.Ruleset.IsZero() {
+		// The message that named the set was purged; the batch says which it was.
+		if err := d.use(ctx, d.batch.Ruleset); err != nil {
+			return err
+		}
+	}
+	signals := d.batch.Signals
+	if d.batch.Ruleset != d.ruleset && d.set != nil {
+		var err error
+		if signals, err = d.rematch(e.Body); err != nil {
+			return err
+		}
+	}
+	fired := d.windows.Apply(rules.Step{
+		Signals: signals, Positions: d.batch.Positions, Agent: d.batch.Agent, Ingest: d.batch.Ingest,
+	})
+	if err := d.emit(ctx, e.Ref, fired); err != nil {
+		return err
+	}
+	d.advance(e)
+	return nil
+}
+
+func (d *Detector) advance(e *journal.Entry) {
+	d.cursor = e.Ref
+	d.dirty = true
+	if now := d.now(); now.Sub(d.shown) >= statsInterval {
+		d.shown = now
+		d.publish()
+	}
+}
+
+func (d *Detector) publish() {
+	d.stats.Store(&DetectorStats{Sequence: d.cursor.Seq, Needed: d.needed(), Windows: d.windows.Stats()})
+}
+
+// needed is the sequence after which the oldest snapshot that may have to serve goes on: nothing
+// behind it may be purged.
+func (d *Detector) needed() uint64 {
+	return slices.Min(d.kept[:])
+}
+
+// rebuild fills the windows of rules whose logic is new from what was journaled in their last window,
+// so that a burst that began before a reload is seen whole. What cannot be read leaves them warming.
+func (d *Detector) rebuild(ctx context.Context, e *journal.Entry, before *rules.Set) error {
+	if before == nil || d.set == nil {
+		return nil
+	}
+	var window time.Duration
+	for _, r := range d.set.Rules() {
+		if before.ByState(r.State) == nil {
+			window = max(window, r.Window)
+		}
+	}
+	if window == 0 {
+		return nil
+	}
+	from, err := d.j.SeqAt(ctx, journal.Events, e.Time.Add(-window-rebuildSlack))
+	if err != nil {
+		return err
+	}
+	var fired []rules.Fired
+	err = d.j.ReadRange(ctx, journal.Events, from, e.Seq-1, []string{"events.>"}, func(old *journal.Entry) error {
+		if err := d.codec.DecodeSignals(old.Body, &d.batch); err != nil {
+			return err
+		}
+		signals, err := d.rematch(old.Body)
+		if err != nil {
+			return err
+		}
+		fired = append(fired, d.windows.Rebuild(rules.Step{
+			Signals: signals, Positions: d.batch.Positions, Agent: d.batch.Agent, Ingest: d.batch.Ingest,
+		})...)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("rebuild windows of new rules: %w", err)
+	}
+	return d.emit(ctx, e.Ref, fired)
+}
+
+// rematch matches the journaled documents of a batch again: it was matched with an older set before
+// its agent saw the new one.
+func (d *Detector) rematch(body []byte) ([]event.Signal, error) {
+	raw, err := d.codec.DecodeDocs(body, nil)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := journal.Documents(raw)
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string]int, len(d.batch.Positions))
+	for i := range d.batch.Positions {
+		files[d.batch.Positions[i].Path] = i
+	}
+	var buf event.SignalBuffer
+	var ev event.Event
+	m := d.set.NewMatcher()
+	for i := range docs {
+		ev.Reset()
+		if err := ev.DecodeJSON(docs[i].JSON); err != nil {
+			return nil, err
+		}
+		path := ev.Str(event.LogFilePath)
+		if path == "" {
+			path = "-"
+		}
+		m.Match(&ev, rules.Origin{
+			Event: docs[i].ID, File: files[path], Offset: ev.Int(event.LivewardOffset), Ingest: d.batch.Ingest,
+		}, &buf)
+	}
+	return buf.Signals, nil
+}
+
+// emit appends what a message made fire, one message a partition, split where it is large. What the
+// partition's subject already has of this cause is not appended again.
+func (d *Detector) emit(ctx context.Context, ref journal.Ref, fired []rules.Fired) error {
+	if len(fired) == 0 {
+		return nil
+	}
+	var byPartition [rules.Partitions][]*event.Alert
+	for _, f := range fired {
+		byPartition[f.Partition] = append(byPartition[f.Partition], f.Alert)
+	}
+	for p, alerts := range byPartition {
+		if len(alerts) == 0 {
+			continue
+		}
+		parts := splitAlerts(alerts)
+		for i, body := range parts {
+			last := d.last[p]
+			if last.Seq > ref.Seq || (last.Seq == ref.Seq && last.Part >= i) {
+				continue
+			}
+			cause := journal.Cause{Ref: ref, Part: i, Parts: len(parts)}
+			if err := d.append(ctx, p, cause, body); err != nil {
+				return err
+			}
+			d.last[p] = cause
+		}
+	}
+	return nil
+}
+
+func (d *Detector) append(ctx context.Context, p int, cause journal.Cause, body []byte) error {
+	for {
+		_, err := d.writers[p].Append(ctx, cause, body)
+		if !errors.Is(err, journal.ErrPushback) {
+			return err
+		}
+		d.log.Warn("journal pushes alerts back", "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// splitAlerts encodes alerts as lines, in messages of bounded size.
+func splitAlerts(alerts []*event.Alert) [][]byte {
+	var parts [][]byte
+	var body []byte
+	for _, a := range alerts {
+		body = a.AppendJSON(body)
+		body = append(body, '\n')
+		if len(body) >= alertPart {
+			parts = append(parts, body)
+			body = nil
+		}
+	}
+	if len(body) > 0 {
+		parts = append(parts, body)
+	}
+	return parts
+}
+
+// decodeAlerts reads a message of alerts.
+func decodeAlerts(body []byte) ([]*event.Alert, error) {
+	var out []*event.Alert
+	for line := range bytes.Lines(body) {
+		a, err := event.ParseAlert(bytes.TrimSuffix(line, []byte{'\n'}))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func (d *Detector) maybeSnapshot(ctx context.Context) error {
+	if !d.dirty || d.now().Sub(d.taken) < snapshotInterval {
+		return nil
+	}
+	if err := d.snapshot(ctx); err != nil {
+		// The snapshot before serves as well; only more has to be read again.
+		d.log.Warn("snapshot was not stored", "error", err)
+		d.taken = d.now()
+	}
+	return nil
+}
+
+func (d *Detector) snapshot(ctx context.Context) error {
+	head, err := json.Marshal(snapshotHead{Cursor: d.cursor, Ruleset: d.ruleset})
+	if err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	data := d.windows.AppendSnapshot(append(head, '\n'))
+	if err := d.j.PutBlob(ctx, snapshotBlob(d.slot), data); err != nil {
+		return err
+	}
+	d.kept[d.slot] = d.cursor.Seq
+	d.slot = (d.slot + 1) % snapshots
+	d.taken = d.now()
+	d.dirty = false
+	return nil
+}

@@ -1,0 +1,236 @@
+// Package pipeline is the order of the stages. Before the journal, in Processor:
+//
+//	line → format → vendor map → enrich → privacy → match → encode
+//
+// and Intake puts what comes out into the journal, together with the positions it came from. After
+// the journal, readers with a cursor of their own: Detector runs the windows and appends alerts,
+// Delivery hands documents to a forwarder, Notifying hands alerts to the incidents.
+//
+// The stages themselves live elsewhere. This package never decides what a stage does, only when.
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/liveward/liveward/collectors/formats"
+	"github.com/liveward/liveward/collectors/formats/vendors"
+	"github.com/liveward/liveward/internal/enrich"
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/privacy"
+	"github.com/liveward/liveward/rules"
+)
+
+// SkewLimit is how far an event's time may lie after the time it was read. Beyond it windows use the
+// time it was read, and the watermark does not move.
+const SkewLimit = time.Minute
+
+// DefaultLateness is how far behind its own source's newest event an event may come and still count
+// in windows.
+const DefaultLateness = 5 * time.Second
+
+// maxDocument bounds one encoded document. Fields are bounded each; this is the last guard.
+const maxDocument = 1 << 20
+
+// Identity is what every document says of the agent that made it.
+type Identity struct {
+	Agent   string // agent.id
+	Version string // agent.version
+	Host    string // host.name
+}
+
+// Stages are the parts a Processor runs, in this order.
+type Stages struct {
+	Format  formats.Format
+	Vendors *vendors.Set
+	Vendor  string // fallback where the line names none
+	Enrich  *enrich.Enricher
+	Privacy *privacy.Worker
+	// Lateness of the source; DefaultLateness where zero.
+	Lateness time.Duration
+	// JudgeSkew is off only in replays of bare files, where there is no ingest time to judge from.
+	JudgeSkew bool
+	// Raw leaves out privacy, for debugging of maps on a terminal. Nothing raw is ever stored.
+	Raw bool
+}
+
+// Processor turns lines of one source into documents and signals. It is for one goroutine.
+type Processor struct {
+	Stages
+	who Identity
+
+	// Tally counts what was processed since its owner last took it.
+	Tally Totals
+
+	ev      event.Event
+	doc     []byte
+	sources map[event.SourceKey]*clock
+	watch   *enrich.Watch
+	newest  int64 // event time, over all sources
+	matcher *rules.Matcher
+}
+
+// clock is a source's progress in event time.
+type clock struct{ max int64 }
+
+// NewProcessor makes a processor.
+func NewProcessor(s Stages, who Identity) *Processor {
+	if s.Lateness == 0 {
+		s.Lateness = DefaultLateness
+	}
+	return &Processor{Stages: s, who: who, Tally: newTotals(), sources: make(map[event.SourceKey]*clock), watch: enrich.NewWatch(0, 0)}
+}
+
+// SetRules changes the rules that later lines are matched against; nil matches none.
+func (p *Processor) SetRules(set *rules.Set) {
+	p.matcher = nil
+	if set != nil {
+		p.matcher = set.NewMatcher()
+	}
+}
+
+// Resume restores the event time a source had reached, from a stored position.
+func (p *Processor) Resume(pos event.Position) {
+	c := p.clock(&pos)
+	c.max = max(c.max, pos.MaxTime)
+}
+
+// mark notes the event time the sources of positions have reached, so that rewind can go back to it
+// when what was processed since could not be stored and will come again.
+func (p *Processor) mark(positions []event.Position, dst []int64) []int64 {
+	dst = dst[:0]
+	for i := range positions {
+		dst = append(dst, p.clock(&positions[i]).max)
+	}
+	return dst
+}
+
+func (p *Processor) rewind(positions []event.Position, mark []int64) {
+	for i := range positions {
+		p.clock(&positions[i]).max = mark[i]
+	}
+	p.Tally.reset()
+}
+
+func (p *Processor) clock(pos *event.Position) *clock {
+	c := p.sources[pos.Key()]
+	if c == nil {
+		c = new(clock)
+		p.sources[pos.Key()] = c
+	}
+	return c
+}
+
+// Processed is what became of one line. Doc is valid until the next call.
+type Processed struct {
+	ID          event.Hash
+	Doc         []byte
+	Tenant      string // valid until the next call
+	Quarantined bool
+}
+
+// Process runs the stages over one line of the file at pos, and adds its signals to the buffer. It
+// always gives a document: of the event, or of the quarantined line. pos.MaxTime is moved forward.
+func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64, signals *event.SignalBuffer) Processed {
+	ev := &p.ev
+	ev.Reset()
+	id := p.eventID(line, pos)
+
+	reason := ""
+	if line.Oversize {
+		reason = "line is longer than the collector's limit"
+	} else if err := p.Format.Parse(line.Data, ev); err != nil {
+		reason = err.Error()
+	}
+	if reason == "" {
+		p.Vendors.Apply(ev, p.Vendor)
+		p.Enrich.Apply(ev)
+		p.stamp(ev, pos, ingest)
+		p.provenance(ev, id, line, pos, ingest)
+		p.watch.Observe(p.Enrich, ev)
+		if !p.Raw {
+			p.Privacy.Apply(ev)
+		}
+	} else {
+		p.quarantine(line, pos, ingest, id, reason)
+	}
+	if p.matcher != nil {
+		p.matcher.Match(ev, rules.Origin{Event: id, File: line.File, Offset: line.Offset, Ingest: ingest}, signals)
+	}
+	p.doc = ev.AppendJSON(p.doc[:0])
+	if len(p.doc) > maxDocument {
+		reason = "document is larger than 1 MiB"
+		p.quarantine(line, pos, ingest, id, reason)
+		p.doc = ev.AppendJSON(p.doc[:0])
+	}
+	p.Tally.add(ev, reason != "")
+	return Processed{ID: id, Doc: p.doc, Tenant: ev.Str(event.OrganizationID), Quarantined: reason != ""}
+}
+
+// eventID is CONTRACT's: source name, hash of the file's first line, offset, hash of the line, index
+// within the line's envelope. No inode and no path: a rotated file keeps its ids.
+func (p *Processor) eventID(line *event.Line, pos *event.Position) event.Hash {
+	content := sha256.Sum256(line.Data)
+	var buf [256]byte
+	b := append(buf[:0], pos.Source...)
+	b = append(b, 0)
+	b = append(b, pos.Fingerprint[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(line.Offset))
+	b = append(b, content[:16]...)
+	b = binary.BigEndian.AppendUint32(b, 0)
+	sum := sha256.Sum256(b)
+	return event.Hash(sum[:16])
+}
+
+// stamp judges the event's time: skew against the time it was read, lateness against its own
+// source, so that both are a function of the lines and not of what else runs.
+func (p *Processor) stamp(ev *event.Event, pos *event.Position, ingest int64) {
+	t := ev.Time(event.Timestamp)
+	if p.JudgeSkew && t > ingest+int64(SkewLimit) {
+		ev.SetBool(event.LivewardSkewed, true)
+		return
+	}
+	c := p.clock(pos)
+	if t < c.max-int64(p.Lateness) {
+		ev.SetBool(event.LivewardLate, true)
+	}
+	c.max = max(c.max, t)
+	pos.MaxTime = max(pos.MaxTime, c.max)
+	p.newest = max(p.newest, t)
+}
+
+// Blind lists the sources that had liveness calls and no outcome of any in the window that is over.
+func (p *Processor) Blind() []enrich.Blind { return p.watch.Report(p.newest) }
+
+func (p *Processor) provenance(ev *event.Event, id event.Hash, line *event.Line, pos *event.Position, ingest int64) {
+	var text [event.HashTextLen]byte
+	ev.SetString(event.EventID, ev.Keep(id.AppendText(text[:0])))
+	if p.JudgeSkew {
+		ev.SetTime(event.EventCreated, ingest)
+	}
+	ev.SetString(event.LivewardSource, pos.Source)
+	ev.SetInt(event.LivewardOffset, line.Offset)
+	if pos.Path != "-" {
+		ev.SetString(event.LogFilePath, pos.Path)
+	}
+	ev.SetString(event.AgentID, p.who.Agent)
+	ev.SetString(event.AgentVersion, p.who.Version)
+	ev.SetString(event.HostName, p.who.Host)
+}
+
+// quarantine makes the event of a line that could not be read. Its time is that of its source, as
+// far as it is known: the line has none that could be believed.
+func (p *Processor) quarantine(line *event.Line, pos *event.Position, ingest int64, id event.Hash, reason string) {
+	ev := &p.ev
+	ev.Reset()
+	p.Privacy.Quarantine(line.Data, ev, reason)
+	t := p.clock(pos).max
+	if t == 0 {
+		t = ingest
+	}
+	if t != 0 {
+		ev.SetTime(event.Timestamp, t)
+	}
+	p.provenance(ev, id, line, pos, ingest)
+}

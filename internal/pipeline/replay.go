@@ -1,0 +1,237 @@
+package pipeline
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/rules"
+)
+
+// Replay runs whole files through the stages and the windows in one go, without a journal. It is
+// the agent's own processor and windows: the same lines give the same alerts.
+//
+// Files are merged by time; a file's source ends with the file. Skew is not judged: a bare file does
+// not say when it was read.
+type Replay struct {
+	// Source is liveward.source of the events: with the name the agent uses, ids are the agent's.
+	Source string
+	// MaxLine is the agent's limit of a line, in bytes.
+	MaxLine int
+	// New makes the processor of one file.
+	New func() (*Processor, error)
+	// Rules may be nil: then lines are only parsed.
+	Rules   *rules.Set
+	Windows rules.WindowConfig
+	// Alert and Document get what comes out, in order; either may be nil. The document's bytes are
+	// valid until it returns.
+	Alert    func(*event.Alert) error
+	Document func(Processed) error
+}
+
+// ReplayResult sums a replay up.
+type ReplayResult struct {
+	Totals
+	Lines   int64
+	Bytes   int64
+	Alerts  int64
+	Windows rules.WindowStats
+}
+
+// replayChunk is how many lines of one file are taken before the files' times are compared again.
+const replayChunk = 2048
+
+// Run replays files; "-" is standard input.
+func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err error) {
+	res.Totals = newTotals()
+	windows := rules.NewWindows(nil, event.Hash{}, r.Windows)
+	if r.Rules != nil {
+		windows = rules.NewWindows(r.Rules.Rules(), r.Rules.Hash(), r.Windows)
+	}
+	files := make([]*replayFile, 0, len(paths))
+	defer func() {
+		for _, f := range files {
+			err = errors.Join(err, f.close())
+		}
+	}()
+	for _, path := range paths {
+		f, err := r.openFile(path)
+		if err != nil {
+			return res, err
+		}
+		files = append(files, f)
+	}
+	positions := make([]event.Position, len(files))
+	var signals event.SignalBuffer
+	for {
+		if err := ctx.Err(); err != nil {
+			return res, err
+		}
+		at := -1
+		for i, f := range files {
+			if !f.pos.Done && (at < 0 || f.pos.MaxTime < files[at].pos.MaxTime) {
+				at = i
+			}
+		}
+		if at < 0 {
+			break
+		}
+		signals.Reset()
+		if err := r.chunk(files[at], at, &signals, &res); err != nil {
+			return res, fmt.Errorf("%s: %w", files[at].pos.Path, err)
+		}
+		for i, f := range files {
+			positions[i] = f.pos
+		}
+		if err := r.fire(windows.Apply(rules.Step{Signals: signals.Signals, Positions: positions, Agent: "replay"}), &res); err != nil {
+			return res, err
+		}
+	}
+	if err := r.fire(windows.End(), &res); err != nil {
+		return res, err
+	}
+	res.Windows = windows.Stats()
+	return res, nil
+}
+
+func (r *Replay) fire(fired []rules.Fired, res *ReplayResult) error {
+	for _, f := range fired {
+		res.Alerts++
+		if r.Alert == nil {
+			continue
+		}
+		if err := r.Alert(f.Alert); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunk processes the next lines of one file.
+func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, res *ReplayResult) error {
+	for range replayChunk {
+		offset := f.pos.End
+		data, oversize, n, err := f.next(r.MaxLine)
+		f.pos.End += int64(n)
+		res.Bytes += int64(n)
+		if errors.Is(err, io.EOF) {
+			f.pos.Done, f.pos.Idle = true, true
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if len(data) == 0 {
+			continue
+		}
+		if f.pos.Fingerprint.IsZero() {
+			f.pos.Fingerprint = event.HashOf(data)
+		}
+		res.Lines++
+		line := event.Line{File: index, Offset: offset, Data: data, Oversize: oversize}
+		p := f.proc.Process(&line, &f.pos, 0, signals)
+		if r.Document != nil {
+			if err := r.Document(p); err != nil {
+				return err
+			}
+		}
+	}
+	res.addTotals(&f.proc.Tally)
+	f.proc.Tally.reset()
+	return nil
+}
+
+// replayFile is a file on its way through a replay.
+type replayFile struct {
+	pos    event.Position
+	proc   *Processor
+	file   *os.File
+	closer io.Closer
+	r      *bufio.Reader
+	long   []byte // a line longer than the reader's buffer
+}
+
+func (r *Replay) openFile(path string) (*replayFile, error) {
+	proc, err := r.New()
+	if err != nil {
+		return nil, err
+	}
+	proc.SetRules(r.Rules)
+	f := &replayFile{proc: proc, pos: event.Position{Source: r.Source, Path: path, Ordinal: 1}}
+	var src io.Reader = os.Stdin
+	if path != "-" {
+		if f.file, err = os.Open(path); err != nil {
+			return nil, err
+		}
+		src = f.file
+	}
+	f.r = bufio.NewReaderSize(src, 1<<20)
+	if magic, err := f.r.Peek(2); strings.HasSuffix(path, ".gz") || (err == nil && magic[0] == 0x1f && magic[1] == 0x8b) {
+		z, err := gzip.NewReader(f.r)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.close())
+		}
+		f.closer = z
+		f.r = bufio.NewReaderSize(z, 1<<20)
+	}
+	return f, nil
+}
+
+func (f *replayFile) close() error {
+	var errs []error
+	if f.closer != nil {
+		errs = append(errs, f.closer.Close())
+	}
+	if f.file != nil {
+		errs = append(errs, f.file.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// next returns the next line without its ending, cut at limit, and the number of bytes it took.
+func (f *replayFile) next(limit int) (line []byte, oversize bool, n int, err error) {
+	f.long = f.long[:0]
+	for {
+		part, err := f.r.ReadSlice('\n')
+		n += len(part)
+		switch {
+		case err == nil || (errors.Is(err, io.EOF) && n > 0):
+			line = part
+			if len(f.long) > 0 || oversize {
+				if room := limit - len(f.long); len(part) > room {
+					part, oversize = part[:max(room, 0)], true
+				}
+				f.long = append(f.long, part...)
+				line = f.long
+			}
+			line = trimEnding(line)
+			if len(line) > limit {
+				line, oversize = line[:limit], true
+			}
+			return line, oversize, n, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+			if room := limit - len(f.long); len(part) > room {
+				part, oversize = part[:max(room, 0)], true
+			}
+			f.long = append(f.long, part...)
+		default:
+			return nil, false, n, err
+		}
+	}
+}
+
+func trimEnding(line []byte) []byte {
+	if n := len(line); n > 0 && line[n-1] == '\n' {
+		line = line[:n-1]
+	}
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
+	}
+	return line
+}
