@@ -277,7 +277,7 @@ func plainText(s string) string {
 // frontMatter reads the YAML; it starts at line 2 of the page.
 func (p *page) frontMatter(text string) {
 	const offset = 1
-	file, err := parser.ParseBytes([]byte(text), 0)
+	file, err := parser.ParseBytes([]byte(text), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		line, column, message := yamlProblem(err)
 		p.problem(line+offset, column, "front matter: %s", message)

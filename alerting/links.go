@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,7 @@ func (b LinkBuilder) Discover(a *event.Alert) string {
 	if a.Tenant != "" {
 		terms = append(terms, kqlTerm(event.OrganizationID.String(), a.Tenant))
 	}
+	terms = slices.DeleteFunc(terms, func(t string) bool { return len(t) > maxURL })
 	// Where the link would be too long, conditions are left out, the longest first: the query then
 	// shows more than the alert, never less.
 	for {
@@ -84,7 +86,7 @@ func (b LinkBuilder) Discover(a *event.Alert) string {
 				longest = i
 			}
 		}
-		terms = append(terms[:longest:longest], terms[longest+1:]...)
+		terms = slices.Delete(terms, longest, longest+1)
 	}
 }
 

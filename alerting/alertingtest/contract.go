@@ -80,16 +80,6 @@ func Contract(t *testing.T, make func(t *testing.T) alerting.Notifier) {
 	})
 }
 
-// pick makes one of Notifications anew.
-func pick(name string) alerting.Notification {
-	for _, n := range Notifications() {
-		if n.Name == name {
-			return n.Notification
-		}
-	}
-	return alerting.Notification{}
-}
-
 // MakeHTTP makes a notifier whose server has the given base address, and that logs to log.
 type MakeHTTP func(t *testing.T, baseURL string, log *slog.Logger) alerting.Notifier
 

@@ -107,32 +107,60 @@ func Markup() string {
 
 // Notifications are those every notifier must be able to show.
 func Notifications() []Named {
-	const rule = "lw.auth.burst-per-ip"
-	plain := func(reason alerting.Reason, severity event.Severity) alerting.Notification {
-		return Notification(reason, Alert(rule, "203.0.113.7", 0, severity))
+	var out []Named
+	for _, b := range builders() {
+		out = append(out, Named{b.name, b.build()})
 	}
-	out := []Named{
-		{"opened", plain(alerting.Opened, event.High)},
-		{"updated", plain(alerting.Updated, event.High)},
-		{"escalated", plain(alerting.Escalated, event.Critical)},
-		{"resolved", plain(alerting.Resolved, event.High)},
-	}
-	bare := alerting.Notification{Reason: alerting.Opened, Alert: &event.Alert{}}
-	out = append(out, Named{"empty", bare})
-
-	noPage := plain(alerting.Opened, event.Low)
-	noPage.Playbook, noPage.Links, noPage.Samples = nil, alerting.Links{}, nil
-	out = append(out, Named{"nothing configured", noPage})
-
-	drill := plain(alerting.Opened, event.Medium)
-	drill.Incident.Drill, drill.Alert.Drill = true, true
-	out = append(out, Named{"drill", drill})
-
-	out = append(out, Named{"hostile", hostile(Markup())})
-	out = append(out, Named{"long", hostile(strings.Repeat(Markup(), 200))})
-	out = append(out, Named{"long word", hostile(strings.Repeat("&", 20000))})
-	out = append(out, Named{"wide", hostile(strings.Repeat("顔😀", 5000))})
 	return out
+}
+
+// pick makes one of Notifications anew.
+func pick(name string) alerting.Notification {
+	for _, b := range builders() {
+		if b.name == name {
+			return b.build()
+		}
+	}
+	panic("no notification " + name)
+}
+
+type builder struct {
+	name  string
+	build func() alerting.Notification
+}
+
+func builders() []builder {
+	usual := func(reason alerting.Reason, severity event.Severity) func() alerting.Notification {
+		return func() alerting.Notification {
+			return Notification(reason, Alert("lw.auth.burst-per-ip", "203.0.113.7", 0, severity))
+		}
+	}
+	text := func(s string) func() alerting.Notification {
+		return func() alerting.Notification { return hostile(s) }
+	}
+	return []builder{
+		{"opened", usual(alerting.Opened, event.High)},
+		{"updated", usual(alerting.Updated, event.High)},
+		{"escalated", usual(alerting.Escalated, event.Critical)},
+		{"resolved", usual(alerting.Resolved, event.High)},
+		{"empty", func() alerting.Notification {
+			return alerting.Notification{Reason: alerting.Opened, Alert: &event.Alert{}}
+		}},
+		{"nothing configured", func() alerting.Notification {
+			n := usual(alerting.Opened, event.Low)()
+			n.Playbook, n.Links, n.Samples = nil, alerting.Links{}, nil
+			return n
+		}},
+		{"drill", func() alerting.Notification {
+			n := usual(alerting.Opened, event.Medium)()
+			n.Incident.Drill, n.Alert.Drill = true, true
+			return n
+		}},
+		{"hostile", text(Markup())},
+		{"long", text(strings.Repeat(Markup(), 200))},
+		{"long word", text(strings.Repeat("&", 20000))},
+		{"wide", text(strings.Repeat("顔😀", 5000))},
+	}
 }
 
 // hostile is a notification in which every text that can come from a log is s.
