@@ -321,9 +321,6 @@ func (w *Windows) count(p *pending) {
 	if !p.silent {
 		w.judge(rs, p, &f)
 	}
-	if rs.rule.Kind == Each {
-		rs.shows.release(f.hits[0].show)
-	}
 }
 
 // judge makes an alert of a firing, unless it is held back.

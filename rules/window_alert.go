@@ -17,25 +17,29 @@ const maxTopValues = 5
 // alert makes the alert of a firing. Nothing in it points into the windows.
 func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 	r := rs.rule
+	hits := rs.tally.hits(p)
 	a := &event.Alert{
 		Time: p.time, Key: decodeValues(p.data[:p.keyLen]), Count: f.count, Suppressed: held,
-		First: f.hits[0].time, Last: p.time, Mode: string(cmp.Or(r.Mode, Live)), Late: p.late,
+		First: f.first, Last: p.time, Mode: string(cmp.Or(r.Mode, Live)), Late: p.late,
 		Drill: true,
 	}
 	if r.Kind != Each {
 		a.Threshold, a.Window = float64(r.Count), r.Window
 	}
-	for _, h := range f.hits {
+	for _, h := range hits {
 		// An alert is a drill's only if nothing else had a part in it.
 		a.Drill = a.Drill && h.drill
 	}
-	for _, h := range f.hits[max(0, len(f.hits)-event.MaxEvidence):] {
+	for _, h := range hits[max(0, len(hits)-event.MaxEvidence):] {
 		a.Evidence = append(a.Evidence, h.event)
 	}
-	seen := rs.tops(f.hits)
+	seen := rs.tops(hits)
+	if r.Kind == Each {
+		rs.shows.release(hits[0].show)
+	}
 	for i := range seen {
 		a.Top = append(a.Top, seen[i].top())
-		if v, ok := seen[i].agreed(len(f.hits)); ok {
+		if v, ok := seen[i].agreed(len(hits)); ok {
 			if v.Field == event.OrganizationID {
 				a.Tenant = v.Str
 			}

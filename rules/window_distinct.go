@@ -64,11 +64,15 @@ func (t *distinctTally) count(p *pending) (firing, bool) {
 	if len(k.list) < t.need {
 		return firing{}, false
 	}
+	return firing{count: int64(len(k.list)), first: k.list[0].time, different: true, atLeast: len(k.list) == t.limit}, true
+}
+
+func (t *distinctTally) hits(p *pending) []hit {
 	t.scratch = t.scratch[:0]
-	for i := range k.list {
-		t.scratch = append(t.scratch, k.list[i].hit)
+	for _, v := range t.table.get(p.key).list {
+		t.scratch = append(t.scratch, v.hit)
 	}
-	return firing{count: int64(len(k.list)), different: true, atLeast: len(k.list) == t.limit, hits: t.scratch}, true
+	return t.scratch
 }
 
 // find looks for a value, the newest first; -1 where it is not there.

@@ -25,9 +25,13 @@ func (t *eachTally) count(p *pending) (firing, bool) {
 	if t.once && t.repeated(p) {
 		return firing{}, false
 	}
-	// Nothing is kept of the event: its show values are released after the alert.
+	return firing{count: 1, first: p.time}, true
+}
+
+func (t *eachTally) hits(p *pending) []hit {
+	// Nothing is kept of the event: the alert releases its show values.
 	t.scratch[0] = hit{time: p.time, event: p.event, show: t.shows.intern(p.data[p.keyLen:]), drill: p.drill}
-	return firing{count: 1, hits: t.scratch[:]}, true
+	return t.scratch[:]
 }
 
 func (t *eachTally) repeated(p *pending) bool {

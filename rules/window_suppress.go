@@ -47,7 +47,7 @@ func (s *suppressor) judge(rule *Suppress, key event.Hash, t int64, f *firing) (
 	k, added := s.table.touch(key)
 	if added || t >= timeAdd(k.last, rule.For) {
 		held = k.held
-		*k = heldKey{last: t, first: f.hits[0].time, running: f.count}
+		*k = heldKey{last: t, first: f.first, running: f.count}
 		k.escalated = rule.EscalateAt > 0 && k.running >= rule.EscalateAt
 		if added && s.table.len() > s.limits.max {
 			s.evict()

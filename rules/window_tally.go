@@ -8,9 +8,12 @@ import (
 // given events in the order of their times, knows no clock and no rule but its own, and keeps only
 // what it needs to decide exactly.
 type tally interface {
-	// count takes one event in and tells whether the rule fires on it. What a firing points at is
-	// valid until the next call. Events that are late come to kind each alone, in any order.
+	// count takes one event in and tells whether the rule fires on it. Events that are late come to
+	// kind each alone, in any order.
 	count(p *pending) (firing, bool)
+	// hits returns the events of the window in which the rule has just fired, oldest first; the last
+	// one fired. They are valid until the next call.
+	hits(p *pending) []hit
 	// expire forgets the keys on which no event from now on, in event time, can look back.
 	expire(now int64)
 	// evict forgets the key that was touched longest ago, for want of room, and counts it; false
@@ -44,12 +47,13 @@ func newTally(r *Rule, keys *keyLimit, shows *showTable) tally {
 	return silentTally{}
 }
 
-// firing is what an alert says of the window in which a rule fired.
+// firing is what suppression needs to know of the window in which a rule fired. In a flood nearly
+// all firings are held back, so that it is small.
 type firing struct {
 	count     int64 // events, or different values
+	first     int64 // time of the first event counted
 	different bool  // count is of different values
 	atLeast   bool  // count is what was kept; there may have been more
-	hits      []hit // the events, oldest first; the last one fired
 }
 
 // hit is one event in a window.
@@ -115,6 +119,7 @@ func (r *hitRing) shift() hit {
 type silentTally struct{}
 
 func (silentTally) count(*pending) (firing, bool) { return firing{}, false }
+func (silentTally) hits(*pending) []hit           { return nil }
 func (silentTally) expire(int64)                  {}
 func (silentTally) evict() bool                   { return false }
 func (silentTally) keys() int                     { return 0 }

@@ -16,7 +16,7 @@ type thresholdTally struct {
 	limits  *keyLimit
 	table   windowTable[hitRing]
 	shows   *showTable
-	hits    int64 // kept of all keys
+	kept    int64 // hits of all keys
 	scratch []hit
 }
 
@@ -44,20 +44,25 @@ func (t *thresholdTally) count(p *pending) (firing, bool) {
 		t.drop(ring)
 	}
 	ring.push(hit{time: p.time, event: p.event, show: t.shows.intern(p.data[p.keyLen:]), drill: p.drill})
-	t.hits++
+	t.kept++
 	if int(ring.n) < t.need {
 		return firing{}, false
 	}
+	return firing{count: int64(ring.n), first: ring.at(0).time, atLeast: int(ring.n) == t.limit}, true
+}
+
+func (t *thresholdTally) hits(p *pending) []hit {
+	ring := t.table.get(p.key)
 	t.scratch = t.scratch[:0]
 	for i := range int(ring.n) {
 		t.scratch = append(t.scratch, *ring.at(i))
 	}
-	return firing{count: int64(ring.n), atLeast: int(ring.n) == t.limit, hits: t.scratch}, true
+	return t.scratch
 }
 
 func (t *thresholdTally) drop(ring *hitRing) {
 	t.shows.release(ring.shift().show)
-	t.hits--
+	t.kept--
 }
 
 func (t *thresholdTally) expire(now int64) {
@@ -91,7 +96,7 @@ func (t *thresholdTally) dropFirst(ring *hitRing) {
 
 func (t *thresholdTally) keys() int { return t.table.len() }
 
-func (t *thresholdTally) size() int64 { return int64(t.table.len())*keyCost + t.hits*hitCost }
+func (t *thresholdTally) size() int64 { return int64(t.table.len())*keyCost + t.kept*hitCost }
 
 func (t *thresholdTally) appendTo(w *snapshotWriter) {
 	w.count(t.table.len())
@@ -122,7 +127,7 @@ func (t *thresholdTally) readFrom(r *snapshotReader) {
 			}
 			last = h.time
 			ring.push(h)
-			t.hits++
+			t.kept++
 		}
 	}
 	for t.table.len() > t.limits.max {
