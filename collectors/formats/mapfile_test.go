@@ -171,27 +171,24 @@ tests:
 	}
 }
 
-func FuzzLoad(f *testing.F) {
-	files, err := YAMLFiles(builtinMaps(f))
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, file := range files {
-		f.Add(file.Source)
-	}
+// FuzzMap: no map file makes reading, compiling or its program panic.
+func FuzzMap(f *testing.F) {
 	f.Add([]byte("format: m\nproduct: p\nfields: [{to: \"@timestamp\", from: \"t[0][-1].a\"}]\n"))
+	f.Add([]byte("format: m\nproduct: p\ncase_insensitive: [t]\nfields:\n- {to: \"@timestamp\", from: t, plus: d.e, plus_unit: ms}\n- {to: gateway.flags, value: x, when: {a: [b, \"*\"]}}\n"))
+	f.Add([]byte("format: m\nextends: n\ndetect: {require: [a.\"b.c\"], keys: {a: 3}}\nlabels: {pop: [a, b]}\n"))
+	f.Add([]byte("format: m\nproduct: p\nfields: [{to: tls.version, from: t, map: {\"x*\": \"1.2\", y: ~}, else: \"1.3\"}]\ntests: [{line: '{}', want: {a: {b: [c]}}, error: x}]\n"))
+	line := []byte(`{"t":[[{"a":1773454364}],1],"a":{"b.c":"x"},"d":{"e":1},"y":"x"}`)
 	f.Fuzz(func(t *testing.T, src []byte) {
-		s, err := Load(fstest.MapFS{"m.yaml": {Data: src}})
-		if err != nil {
+		d := readDefinition("m.yaml", src)
+		if d.problems.Any() {
+			_ = d.problems.Err().Error()
 			return
 		}
-		_ = s.Test()
-		for _, name := range s.Names() {
-			format, err := s.New(name, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = format.Parse([]byte(`{"t":[[{"a":1773454364}]]}`), new(event.Event))
+		format := newMapFormat(d.compile(nil), nil)
+		_ = format.Parse(line, new(event.Event))
+		failed := Problems{file: "m.yaml"}
+		for i := range d.tests {
+			d.tests[i].run(format, &failed)
 		}
 	})
 }
