@@ -1,6 +1,9 @@
 package privacy
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Classes of bytes.
 const (
@@ -191,11 +194,26 @@ type unescaped struct {
 	back []int // index in the original of each byte, and of the end
 }
 
-// decode resolves the escapes of s, which is the original, or what u held before. It reports whether
-// there were any.
-func (u *unescaped) decode(s string, from *unescaped) bool {
+// escaped tells whether s has percent escapes.
+func escaped(s string) bool {
+	for i := strings.IndexByte(s, '%'); i >= 0 && i+2 < len(s); {
+		_, ok1 := unhex(s[i+1])
+		_, ok2 := unhex(s[i+2])
+		if ok1 && ok2 {
+			return true
+		}
+		next := strings.IndexByte(s[i+1:], '%')
+		if next < 0 {
+			return false
+		}
+		i += 1 + next
+	}
+	return false
+}
+
+// decode resolves the escapes of s, which is the original, or what from holds.
+func (u *unescaped) decode(s string, from *unescaped) {
 	u.text, u.back = u.text[:0], u.back[:0]
-	changed := false
 	at := func(i int) int {
 		if from == nil {
 			return i
@@ -208,7 +226,7 @@ func (u *unescaped) decode(s string, from *unescaped) bool {
 			hi, ok1 := unhex(s[i+1])
 			lo, ok2 := unhex(s[i+2])
 			if ok1 && ok2 {
-				c, n, changed = hi<<4|lo, 3, true
+				c, n = hi<<4|lo, 3
 			}
 		}
 		u.text = append(u.text, c)
@@ -216,5 +234,4 @@ func (u *unescaped) decode(s string, from *unescaped) bool {
 		i += n
 	}
 	u.back = append(u.back, at(len(s)))
-	return changed
 }

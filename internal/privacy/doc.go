@@ -14,7 +14,7 @@
 //     where it already looked like a pseudonym of ours;
 //  3. a copy, at least 5 bytes long, of a raw value of (2), of a credential or personal parameter of
 //     the query string or referrer, in any field that comes from the log: neither as it is, nor in
-//     another letter case, nor percent-encoded up to three times. Copies of other query parameters
+//     another letter case, nor percent-encoded (what is escaped more than three times is masked whole). Copies of other query parameters
 //     are removed from free text, paths and labels;
 //  4. anything its detectors recognise, in any field that comes from the log: e-mail addresses,
 //     telephone numbers (+ and 8 to 15 digits; in text also 00… and 08…), payment card numbers, IBANs,

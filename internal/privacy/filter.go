@@ -73,6 +73,7 @@ type Worker struct {
 	clean   [event.NumFields]memo
 	buf     []byte
 	list    []string
+	hits    []span   // copies of raw values in a path
 	raw     []string // of the fields that become pseudonyms
 
 	ev    *event.Event
@@ -147,18 +148,20 @@ func (w *Worker) field(id event.ID) {
 			w.set(id, s, w.chosen(id, s))
 		}
 	case code:
-		if s := ev.Str(id); !shortWord(s) {
+		if s := ev.Str(id); !shortWord(s) || w.copied(s, strong) {
 			ev.Clear(id)
 		}
 	case text:
 		s := ev.Str(id)
-		if !w.remembered(id, s) || w.copied(s) {
+		if !w.remembered(id, s) || w.copied(s, everyone) {
 			w.set(id, s, w.text(s, maxText, everyone))
 		}
 	case identifier, joined, tenant:
 		w.set(id, ev.Str(id), w.identifier(id, ev.Str(id)))
 	case urlPath:
-		ev.SetString(id, w.path(ev.Str(id)))
+		if s := ev.Str(id); !w.remembered(id, s) || w.copied(s, everyone) {
+			w.set(id, s, w.path(s))
+		}
 	case address:
 		w.address(id)
 	case pseudonym:
@@ -232,12 +235,12 @@ func (w *Worker) search(s string, who searched) {
 }
 
 // copied tells whether a copy of a raw value stands in s.
-func (w *Worker) copied(s string) bool {
-	if w.needles.overflow {
+func (w *Worker) copied(s string, who searched) bool {
+	if who == everyone && w.needles.overflow {
 		return true
 	}
 	w.sc.reset()
-	w.search(s, everyone)
+	w.search(s, who)
 	return len(w.sc.spans) > 0
 }
 
@@ -347,10 +350,10 @@ func (w *Worker) identifier(id event.ID, s string) string {
 		for _, sp := range spans {
 			w.found(sp.kind)
 		}
-		if treat == identifier {
-			return kindMasks[spans[0].kind]
+		if treat == joined || treat == tenant {
+			return w.standIn(s)
 		}
-		return w.standIn(s)
+		return kindMasks[spans[0].kind]
 	}
 	if seen {
 		return s

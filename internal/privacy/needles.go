@@ -11,6 +11,10 @@ const (
 	minNeedle  = 5
 	maxNeedle  = 1024
 	maxNeedles = 64
+
+	// searchBudget is what one event may cost, in bytes compared: a caller who repeats one letter in
+	// parameters and user agent loses his text, not our time.
+	searchBudget = 256 << 10
 )
 
 // needle is a raw value of this event that must not stand in another field.
@@ -26,6 +30,7 @@ type needles struct {
 	strong   int
 	overflow bool // there were more than maxNeedles
 	flooded  bool // and a strong one was among those left out
+	budget   int  // bytes that may still be compared for this event
 	layers   [maxUnescape]unescaped
 }
 
@@ -37,6 +42,7 @@ func (ns *needles) reset() {
 	}
 	clear(ns.list)
 	ns.list, ns.strong, ns.overflow, ns.flooded = ns.list[:0], 0, false, false
+	ns.budget = searchBudget
 }
 
 func upper(c byte) byte {
@@ -52,10 +58,11 @@ func (ns *needles) add(raw string, strong bool, keep func([]byte) string) {
 	if strings.IndexByte(raw, '%') >= 0 {
 		var from *unescaped
 		for i := range ns.layers {
-			u := &ns.layers[i]
-			if !u.decode(raw, from) {
+			if !escaped(raw) {
 				break
 			}
+			u := &ns.layers[i]
+			u.decode(raw, from)
 			raw, from = keep(u.text), u
 			ns.one(strings.TrimSpace(raw), strong)
 		}
@@ -113,9 +120,19 @@ func (ns *needles) find(s string, strongOnly bool, hit func(start, end int)) {
 		best := 0
 		for k := range ns.list {
 			n := &ns.list[k]
-			if len(n.text) > best && (n.strong || !strongOnly) && equalFoldAt(s[i:], n.text) {
-				best = len(n.text)
+			if len(n.text) <= best || strongOnly && !n.strong {
+				continue
 			}
+			same := equalFold(s[i:], n.text)
+			ns.budget -= same + 1
+			if same == len(n.text) {
+				best = same
+			}
+		}
+		if ns.budget < 0 {
+			ns.overflow, ns.flooded = true, true
+			hit(0, len(s))
+			return
 		}
 		if best > 0 {
 			hit(i, i+best)
@@ -123,16 +140,17 @@ func (ns *needles) find(s string, strongOnly bool, hit func(start, end int)) {
 	}
 }
 
-func equalFoldAt(s, n string) bool {
+// equalFold counts the bytes of n with which s begins, in any letter case.
+func equalFold(s, n string) int {
 	if len(s) < len(n) {
-		return false
+		return 0
 	}
 	for i := range len(n) {
 		if s[i] != n[i] && lower(s[i]) != lower(n[i]) {
-			return false
+			return i
 		}
 	}
-	return true
+	return len(n)
 }
 
 // query takes the parameters of a query string: those with a strong name, or the others.

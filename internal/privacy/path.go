@@ -19,6 +19,9 @@ func (w *Worker) path(s string) string {
 	if len(s) > scanLimit {
 		s = s[:scanLimit]
 	}
+	w.sc.reset()
+	w.search(s, everyone)
+	w.hits = append(w.hits[:0], w.sc.spans...) // a raw value may have a slash in it
 	w.buf = w.buf[:0]
 	for i := 0; i < len(s) && len(w.buf) < maxPath; {
 		if s[i] == '/' {
@@ -32,7 +35,7 @@ func (w *Worker) path(s string) string {
 		} else {
 			j += i
 		}
-		out, rest := w.segment(s[i:j], strings.HasPrefix(s[i:], "9j/"))
+		out, rest := w.segment(s[i:j], strings.HasPrefix(s[i:], "9j/"), touched(w.hits, i, j))
 		w.buf = append(w.buf, out...)
 		if rest {
 			break
@@ -49,7 +52,7 @@ func (w *Worker) path(s string) string {
 }
 
 // segment returns what stands for one segment; rest tells that all that follows belongs to it.
-func (w *Worker) segment(seg string, image bool) (out string, rest bool) {
+func (w *Worker) segment(seg string, image, hit bool) (out string, rest bool) {
 	if image {
 		w.found(kindImage)
 		return "{image}", true
@@ -59,15 +62,6 @@ func (w *Worker) segment(seg string, image bool) (out string, rest bool) {
 	}
 	if seg == "" {
 		return "", false
-	}
-	hit := false
-	w.sc.reset()
-	if w.needles.any() {
-		w.sc.each(seg, func(layer string) {
-			if !hit {
-				w.needles.find(layer, false, func(int, int) { hit = true })
-			}
-		})
 	}
 	if hit || w.needles.overflow && len(seg) >= minNeedle && !known(seg) {
 		w.found(kindRawValue)
@@ -106,6 +100,16 @@ func (w *Worker) segment(seg string, image bool) (out string, rest bool) {
 		return "{token}", rest
 	}
 	return kindBraced[k], rest
+}
+
+// touched tells whether a finding lies in, or reaches into, start to end.
+func touched(spans []span, start, end int) bool {
+	for _, sp := range spans {
+		if sp.start < end && sp.end > start {
+			return true
+		}
+	}
+	return false
 }
 
 // secretWord tells whether a wordy segment begins as an issued key does.

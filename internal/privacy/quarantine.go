@@ -11,6 +11,7 @@ import (
 const (
 	maxShape  = 1024
 	maxReason = 256
+	maxExact  = 40       // longer words show their length alone
 	maxReport = 64 << 10 // of the line, looked at for what kinds of values it holds
 )
 
@@ -45,14 +46,10 @@ func (w *Worker) Quarantine(line []byte, ev *event.Event, reason string) {
 	ev.SetString(event.EventModule, "liveward")
 	ev.SetString(event.ECSVersion, event.ECSVersionValue)
 	ev.SetString(event.ErrorMessage, w.text(reason, maxReason, nobody))
-	for rest := line[:min(len(line), maxReport)]; len(rest) > 0; {
-		n := min(len(rest), scanLimit)
-		w.sc.reset()
-		w.sc.text(slot(rest[:n]))
-		for _, sp := range w.sc.sorted() {
-			w.found(sp.kind)
-		}
-		rest = rest[n:]
+	w.sc.reset()
+	w.sc.text(slot(line[:min(len(line), maxReport)]))
+	for _, sp := range w.sc.sorted() {
+		w.found(sp.kind)
 	}
 	w.buf = appendShape(w.buf[:0], line)
 	ev.SetString(event.Message, ev.Keep(w.buf))
@@ -60,7 +57,7 @@ func (w *Worker) Quarantine(line []byte, ev *event.Event, reason string) {
 }
 
 // appendShape appends the shape of a line. Letters become a, digits 0, characters beyond ASCII u, other bytes
-// x; more than four of one class are counted: a{23}. Punctuation that gives logs their structure stays.
+// x; more than four of one class are counted: a{23}; a long word is w{80}. Punctuation that gives logs their structure stays.
 // A name that liveward knows stays where it is a key: before a colon or an equals sign.
 func appendShape(dst []byte, line []byte) []byte {
 	limit := len(dst) + maxShape
@@ -126,6 +123,9 @@ func isKey(s string, j int) bool {
 }
 
 func appendMasked(dst []byte, s string, limit int) []byte {
+	if len(s) > maxExact {
+		return appendRun(dst, 'w', len(s))
+	}
 	for i := 0; i < len(s) && len(dst) <= limit; {
 		j := i + 1
 		for j < len(s) && shapeOf(s[j]) == shapeOf(s[i]) {

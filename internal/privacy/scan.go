@@ -33,7 +33,8 @@ func (sc *scanner) add(start, end int, k kind) {
 	sc.spans = append(sc.spans, span{start, end, k})
 }
 
-// each calls f with s and with every layer of s that percent escapes hide.
+// each calls f with s and with every layer of s that percent escapes hide. What hides deeper is a
+// finding as a whole.
 func (sc *scanner) each(s string, f func(s string)) {
 	sc.back = nil
 	f(s)
@@ -42,13 +43,17 @@ func (sc *scanner) each(s string, f func(s string)) {
 	}
 	var from *unescaped
 	for i := range sc.layers {
-		u := &sc.layers[i]
-		if !u.decode(s, from) {
+		if !escaped(s) {
 			break
 		}
+		u := &sc.layers[i]
+		u.decode(s, from)
 		s, from = slot(u.text), u
 		sc.back = u.back
 		f(s)
+	}
+	if escaped(s) && from != nil {
+		sc.add(0, len(s), kindUnscanned)
 	}
 	sc.back = nil
 }
@@ -203,7 +208,7 @@ func (sc *scanner) schemes(s string) {
 			for j < len(s) && (class[s[j]]&isToken != 0 || s[j] == '=') {
 				j++
 			}
-			if j-i >= 6 && !(class[s[i]]&isAlpha != 0 && word(strings.TrimRight(s[i:j], ".")) && j-i < 12) {
+			if j-i >= 6 && !lowerWord(strings.TrimRight(s[i:j], ".")) {
 				sc.add(i, j, kindCredential)
 			}
 		}
@@ -213,6 +218,16 @@ func (sc *scanner) schemes(s string) {
 		}
 		i += next
 	}
+}
+
+// lowerWord tells whether s is a word in running text: "Basic authentication failed".
+func lowerWord(s string) bool {
+	for i := range len(s) {
+		if class[s[i]]&isLower == 0 {
+			return false
+		}
+	}
+	return len(s) <= 16 && pronounceable(s)
 }
 
 func schemeBefore(s string) bool {
@@ -226,7 +241,7 @@ func schemeBefore(s string) bool {
 
 // assignments finds the value after a name such as password= or "api_key": .
 func (sc *scanner) assignments(s string) {
-	for i := range len(s) {
+	for i := 0; i < len(s); i++ {
 		if class[s[i]] != isAssign {
 			continue
 		}
@@ -254,6 +269,7 @@ func (sc *scanner) assignments(s string) {
 		}
 		if to-from >= 3 {
 			sc.add(from, to, kindSecret)
+			i = to - 1
 		}
 	}
 }

@@ -1,0 +1,391 @@
+package privacy
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+func filter(t testing.TB, truncate bool) *Filter {
+	t.Helper()
+	f, err := New(Config{Keys: []Key{DevelopmentKey()}, TruncateIP: truncate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func key(epoch string, fill byte) Key {
+	return Key{Epoch: epoch, Secret: []byte(strings.Repeat(string(fill), MinSecret))}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"no key":            {},
+		"short key":         {Keys: []Key{{Epoch: "e1", Secret: make([]byte, 31)}}},
+		"no epoch":          {Keys: []Key{key("", 'a')}},
+		"epoch with hyphen": {Keys: []Key{key("e-1", 'a')}},
+		"same epoch twice":  {Keys: []Key{key("e1", 'a'), key("e1", 'b')}},
+	} {
+		if _, err := New(cfg); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	line1, err := GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	line2, _ := GenerateKey()
+	keys, err := ParseKeys("# old\n" + line1 + "\n\n" + line2 + "\r\n")
+	if err != nil || len(keys) != 2 {
+		t.Fatalf("%d keys, %v", len(keys), err)
+	}
+	if _, err := New(Config{Keys: keys}); err != nil {
+		t.Error(err)
+	}
+	secret := strings.SplitN(line1, ":", 2)[1]
+	for _, shown := range []string{fmt.Sprint(keys), fmt.Sprintf("%+v %#v", keys[0], keys[0]), keys[0].LogValue().String()} {
+		if strings.Contains(shown, secret) || strings.Contains(shown, string(keys[0].Secret)) {
+			t.Error("a key prints its secret")
+		}
+	}
+	for _, bad := range []string{"", "# only", "e1", "e1:***", "e1:YWJj", "E1:" + secret, line1 + "\n" + line1} {
+		_, err := ParseKeys(bad)
+		if err == nil {
+			t.Errorf("%.10q: no error", bad)
+		} else if strings.Contains(err.Error(), "YWJj") || strings.Contains(err.Error(), secret) {
+			t.Errorf("error shows a secret: %v", err)
+		}
+	}
+}
+
+func TestPseudonyms(t *testing.T) {
+	f, err := New(Config{Keys: []Key{key("e1", 'a'), key("e2", 'b')}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply := func(set map[event.ID]string) *event.Event {
+		ev := &event.Event{}
+		for id, s := range set {
+			ev.SetString(id, s)
+		}
+		f.Worker().Apply(ev)
+		return ev
+	}
+	ev := apply(map[event.ID]string{event.UserID: "same", event.UserName: "same", event.DeviceID: "same", event.APIKeyID: "same", event.LivenessMediaDigest: "same"})
+	user := ev.Str(event.UserID)
+	if ev.Str(event.UserName) != user {
+		t.Error("user.id and user.name share a domain and differ")
+	}
+	seen := map[string]bool{}
+	for _, id := range []event.ID{event.UserID, event.DeviceID, event.APIKeyID, event.LivenessMediaDigest} {
+		p := ev.Str(id)
+		if seen[p] {
+			t.Errorf("%s has the pseudonym of another domain", id)
+		}
+		seen[p] = true
+		if len(p) != len("e2-")+event.HashTextLen || !strings.HasPrefix(p, "e2-") {
+			t.Errorf("%s = %q", id, p)
+		}
+		if got := f.Pseudonyms(id, "same"); len(got) != 2 || got[0] != p || !strings.HasPrefix(got[1], "e1-") || got[0][3:] == got[1][3:] {
+			t.Errorf("%s: pseudonyms %v, event has %s", id, got, p)
+		}
+	}
+	if d := cmp.Diff([]string{user}, ev.List(event.RelatedUser)); d != "" {
+		t.Errorf("related.user %s", d)
+	}
+	// What looks like a pseudonym of ours is hashed again.
+	if again := apply(map[event.ID]string{event.UserID: user}).Str(event.UserID); again == user {
+		t.Error("a pseudonym from the log was believed")
+	}
+	// Pseudonyms are for ever: a change here breaks every stored history.
+	if got := filter(t, false).Pseudonyms(event.UserID, "alice")[0]; got != "dev-na2pudsoflbjxmgu3txjhcciim" {
+		t.Errorf("pseudonym of alice is %s", got)
+	}
+}
+
+var jwt = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
+
+var face = "/9j/4AAQSkZJRgABAQEASABIAAD" + strings.Repeat("2wBDAAMCAgMCAgMDAwMEAwME", 200)
+
+func TestText(t *testing.T) {
+	for in, want := range map[string]string{
+		// What must go.
+		"user alice@bank.example failed":                  "user [email] failed",
+		"mail=alice%40bank.example;":                      "[email];",
+		"mail alice%2540bank.example":                     "mail [email]",
+		"ali\u200bce@bank.exam\x00ple":                    "[email]",
+		"token " + jwt + " expired":                       "token [jwt] expired",
+		"card 4111 1111 1111 1111 12/26":                  "card [pan] 12/26",
+		"card4111111111111111x":                           "card[pan]x",
+		"3782-822463-10005":                               "[pan]",
+		"call +62 812-3456-7890 200 ms":                   "call [phone] 200 ms",
+		"call (+6281234567890)":                           "call ([phone])",
+		"call 081234567890":                               "call [phone]",
+		"nik 3201014107900001":                            "nik [national_id]",
+		"cpf 529.982.247-25 or 52998224725":               "cpf [national_id] or [national_id]",
+		"aadhaar 2341 2341 2346":                          "aadhaar [national_id]",
+		"ssn 123-45-6789":                                 "ssn [national_id]",
+		"iban DE89 3704 0044 0532 0130 00 x":              "iban [iban] x",
+		"iban GB82WEST12345698765432":                     "iban [iban]",
+		"password=hunter2 next":                           "password=[secret] next",
+		`{"api_key": "abc123", "a":1}`:                    `{"api_key": "[secret]", "a":1}`,
+		"GET /v1/x?access_token=abc&lang=en HTTP/1.1":     "GET /v1/x?access_token=[secret]&lang=en HTTP/1.1",
+		"Authorization: Bearer abc.def-123":               "Authorization: Bearer [credential]",
+		"basic dXNlcjpwYXNz":                              "basic [credential]",
+		"key sk_live_abcdefghijklmnop":                    "key [secret]",
+		"bank_prod_a8s7d6f5g4":                            "[secret]",
+		"aws AKIAIOSFODNN7EXAMPLE":                        "aws [secret]",
+		"https://hooks.slack.com/services/T0AB/B0CD/x1y2": "https://[secret]",
+		"-----BEGIN PRIVATE KEY----- MIIEv\nAB -----END PRIVATE KEY----- tail":                 "[pem] tail",
+		"-----BEGIN PRIVATE KEY-----MIIEvQIBADAN":                                              "[pem]",
+		"img data:image/jpeg;base64," + face:                                                   "img data:image/jpeg;base64,[image]",
+		"frame " + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("\x9a\x01q~", 40))): "frame [base64]",
+		"sha " + strings.Repeat("9f8e7d6c", 8):                                                 "sha [token]",
+		"key kX9aB2cD4eF6gH8iJ0kLmN1p end":                                                     "key [token] end",
+
+		// What must stay.
+		"okhttp/4.12.0": "okhttp/4.12.0",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1":                           "",
+		"Mozilla/5.0 (Linux; Android 14; SM-S918B Build/UP1A.231005.007; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0.6478.122 Mobile Safari/537.36": "",
+		"Instagram 219.0.0.12.117 Android (30/11; 480dpi; 1080x2194; samsung; SM-A525F; a52q; qcom; en_US; 346138365)":                                                      "",
+		"limiting requests, excess: 20.500 by zone \"one\", client: 203.0.113.24, server: lv.bank.example, request: \"POST /v1/liveness/check HTTP/1.1\"":                   "",
+		"upstream timed out (110: Connection timed out) while reading response header from upstream, upstream: \"https://10.4.0.9:8443/v1/liveness/check\"":                 "",
+		"at 2026-03-14 09:12:44 +0700": "", "status=200 bytes: 184233 score: 0.081": "", "Basic authentication failed": "", "No API key found in request": "",
+		"CN=Bank Issuing CA 2, O=Bank, C=ID": "", "ext_authz_denied": "", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "", "SM-S918B": "", "lv@file": "",
+		"request 550e8400-e29b-41d4-a716-446655440000": "", "épreuve échouée": "",
+	} {
+		if want == "" {
+			want = in
+		}
+		var ev event.Event
+		ev.SetString(event.UserAgentOriginal, in)
+		filter(t, false).Worker().Apply(&ev)
+		if got := ev.Str(event.UserAgentOriginal); got != want {
+			t.Errorf("%.80q\n got %.120q\nwant %.120q", in, got, want)
+		}
+		if noted := len(ev.List(event.LivewardPrivacyDropped)) > 0; noted != (want != in) {
+			t.Errorf("%.80q: noted %v", in, ev.List(event.LivewardPrivacyDropped))
+		}
+	}
+}
+
+func TestPath(t *testing.T) {
+	for in, want := range map[string]string{
+		"/v1/liveness/check":                 "",
+		"/face/v1.2/detectLiveness-sessions": "",
+		"/liveness-3d/match-3d-3d":           "",
+		"/openapi/liveness/v1/":              "",
+		"/v1/{session_id}/result":            "",
+		"/v1/HTTPServer/v1beta1/oauth2":      "",
+		"/":                                  "",
+		"/users/42":                          "/users/{number}",
+		"/users/550e8400-e29b-41d4-a716-446655440000/x":   "/users/{uuid}/x",
+		"/users/alice%40bank.example":                     "/users/{email}",
+		"/users/4111111111111111":                         "/users/{pan}",
+		"/users/+6281234567890":                           "/users/{phone}",
+		"/s/9f2c51aa/x":                                   "/s/{token}/x",
+		"/s/" + jwt:                                       "/s/{token}",
+		"/s/sk_live_abcdefghijkl":                         "/s/{token}",
+		"/s/dev-j4pyzvhdbbovdneuwznsw5iamy":               "/s/{token}",
+		"/v1/check?api_key=abc":                           "/v1/check",
+		"/v1/check;jsessionid=ABC":                        "/v1/check",
+		"/img/" + face:                                    "/img//{image}",
+		"/x/" + strings.Repeat("ab3/", 400):               "/x/" + strings.Repeat("ab3/", 400)[:maxPath-3],
+		"/\x00\xff/<script>":                              "/{token}/{token}",
+		"/x/" + strings.Repeat("Zz9", 60) + "/tail/of/it": "/x/{token}",
+		"/v1/%6c%69veness":                                "/v1/{token}",
+	} {
+		if want == "" {
+			want = in
+		}
+		var ev event.Event
+		ev.SetString(event.URLPath, in)
+		filter(t, false).Worker().Apply(&ev)
+		if got := ev.Str(event.URLPath); got != want {
+			t.Errorf("%.80q\n got %.120q\nwant %.120q", in, got, want)
+		}
+	}
+}
+
+func TestIdentifiers(t *testing.T) {
+	for _, tc := range []struct {
+		id       event.ID
+		in, want string // "" for what stays, "*" for a pseudonym
+	}{
+		{event.GatewayRoute, "liveness@file", ""},
+		{event.GatewayRoute, "/v1/{id}/*", ""},
+		{event.GatewayService, "outbound|8443||liveness.bank.svc.cluster.local", ""},
+		{event.GatewayService, "liveness gateway\t2", "liveness_gateway_2"},
+		{event.HTTPRequestID, "550e8400-e29b-41d4-a716-446655440000", ""},
+		{event.HTTPRequestID, strings.Repeat("9f2c51aa", 8), ""},
+		{event.HTTPRequestID, "Root=1-67891233-abcdef012345678912345678", ""},
+		{event.HTTPRequestID, "alice@bank.example", "*"},
+		{event.HTTPRequestID, strings.Repeat("Zz9q", 300), "*"},
+		{event.HTTPRequestID, strings.Repeat("a", 3000), "[unscanned]"},
+		{event.LivenessSessionID, jwt, "*"},
+		{event.GatewayConsumer, "4111111111111111", "*"},
+		{event.GatewayConsumer, "mobile-onb", ""},
+		{event.AppVersion, "3.11.2-beta+45", ""},
+		{event.AppVersion, "alice@bank.example", "[email]"},
+		{event.ErrorCode, "sk_live_abcdefghijklmnop", "[secret]"},
+		{event.TLSCipher, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", ""},
+		{event.HTTPRequestMimeType, "multipart/form-data", ""},
+		{event.TLSClientJA3, "e7d705a3286e19ea42f587b344ee6865", ""},
+		{event.TraceID, "4bf92f3577b34da6a3ce929d0e0e4736", ""},
+		{event.LivewardSource, "gw1", ""},
+		{event.LogFilePath, "/var/log/pods/lv_gw-7d9f8b6c5d-x2x4z_550e8400-e29b-41d4-a716-446655440000/gateway/0.log", ""},
+		{event.APIKeyOwner, "onboarding@bank.example", ""},
+		{event.APIKeyOwner, "sk_live_abcdefghijklmnop", "[secret]"},
+		{event.EventAction, "liveness-check", ""},
+		{event.EventAction, "dance", "-"},
+		{event.GatewayAuth, "alice", "-"},
+		{event.TLSVersion, "1.3", ""},
+		{event.TLSVersion, "alice@bank.example", "-"},
+		{event.SourceIP, "::ffff:203.0.113.7", "203.0.113.7"},
+		{event.SourceIP, "alice", "-"},
+		{event.HTTPRequestOrigin, "https://x.example", "-"},
+	} {
+		var ev event.Event
+		ev.SetString(tc.id, tc.in)
+		w := filter(t, false).Worker()
+		w.Apply(&ev)
+		got := ev.Str(tc.id)
+		switch {
+		case tc.want == "*":
+			if !strings.HasPrefix(got, "dev-") || len(got) != 4+event.HashTextLen {
+				t.Errorf("%s %.40q: got %q, want a pseudonym", tc.id, tc.in, got)
+			}
+		case tc.want == "-":
+			if ev.Has(tc.id) {
+				t.Errorf("%s %.40q: got %q, want it cleared", tc.id, tc.in, got)
+			}
+		case tc.want == "" && got != tc.in, tc.want != "" && got != tc.want:
+			t.Errorf("%s %.40q: got %q, want %q", tc.id, tc.in, got, tc.want)
+		}
+	}
+}
+
+func TestCopies(t *testing.T) {
+	w := filter(t, false).Worker()
+	for range 2 { // the second time values are remembered
+		var ev event.Event
+		ev.SetString(event.APIKeyID, "k3y-Of-Bank")
+		ev.SetString(event.UserID, "cus 771")
+		ev.SetString(event.UserName, "check")
+		ev.SetString(event.DeviceID, "d%41vice-9")
+		ev.SetString(event.URLQuery, "applicant=Budi+Santoso&q=rosebud&v=3.11.2&session=s-7c1aa&mode=video")
+		ev.SetString(event.URLPath, "/v1/liveness/check/K3Y-OF-BANK/rosebud")
+		ev.SetString(event.UserAgentOriginal, "app (dAvice-9; budi%20santoso; ROSEBUD; %63us%20771)")
+		ev.SetString(event.GatewayConsumer, "k3y-Of-Bank")
+		ev.SetString(event.LivenessSessionID, "s-7c1aa")
+		ev.SetString(event.AppVersion, "3.11.2")
+		ev.SetString(event.GatewayService, "svc-k3y-of-bank")
+		ev.SetString(event.OrganizationID, "k3y-Of-Bank")
+		ev.SetString(event.LivenessModality, "video")
+		ev.Append(event.GatewayFlags, "k3y-Of-Bank")
+		ev.Append(event.GatewayFlags, "UAEX")
+		ev.SetLabel("a.rosebud", "x")
+		ev.SetLabel("b.note", "rosebud!")
+		ev.SetLabel("b_note", "second")
+		w.Apply(&ev)
+		got := map[string]string{
+			"path": ev.Str(event.URLPath), "agent": ev.Str(event.UserAgentOriginal), "session": ev.Str(event.LivenessSessionID),
+			"version": ev.Str(event.AppVersion), "service": ev.Str(event.GatewayService), "tenant": ev.Str(event.OrganizationID),
+			"modality": ev.Str(event.LivenessModality), "flags": strings.Join(ev.List(event.GatewayFlags), ","), "labels": fmt.Sprint(ev.Labels),
+		}
+		want := map[string]string{
+			"path": "/v1/liveness/check/{value}/{value}", "agent": "app ([raw_value]; [raw_value]; [raw_value]; [raw_value])",
+			"session": "s-7c1aa", "version": "3.11.2", "service": "[raw_value]", "tenant": "k3y-Of-Bank", "modality": "video",
+			"flags": "[raw_value],UAEX", "labels": "[{b_note [raw_value]!}]",
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+		if ev.Str(event.GatewayConsumer) != ev.Str(event.APIKeyID) {
+			t.Error("a consumer that is the key is not the key's pseudonym")
+		}
+	}
+}
+
+// Too many raw values to search for: text goes, and what events are joined by stays two where it was
+// two.
+func TestFlood(t *testing.T) {
+	w := filter(t, false).Worker()
+	var q strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&q, "&password%d=filler-%d", i, i)
+	}
+	var ev event.Event
+	ev.SetString(event.URLQuery, q.String()+"&password=rosebud")
+	ev.SetString(event.UserAgentOriginal, "app rosebud")
+	ev.SetString(event.URLPath, "/v1/rosebud/liveness")
+	ev.SetString(event.GatewayConsumer, "rosebud")
+	ev.SetString(event.HTTPRequestMethod, "DELETE")
+	w.Apply(&ev)
+	if doc := string(ev.AppendJSON(nil)); strings.Contains(doc, "rosebud") {
+		t.Error(doc)
+	}
+	if got := ev.Str(event.HTTPRequestMethod); got != "DELETE" {
+		t.Errorf("method %q", got)
+	}
+}
+
+func TestTruncateIP(t *testing.T) {
+	var ev event.Event
+	ev.SetString(event.SourceIP, "203.0.113.77")
+	ev.SetString(event.ClientIP, "2001:db8:1:2:3::4")
+	ev.Append(event.RelatedIP, "203.0.113.77")
+	ev.Append(event.RelatedIP, "203.0.113.78")
+	ev.SetString(event.ErrorMessage, "refused, client: 203.0.113.77")
+	filter(t, true).Worker().Apply(&ev)
+	got := []string{ev.Str(event.SourceIP), ev.Str(event.ClientIP), strings.Join(ev.List(event.RelatedIP), " "), ev.Str(event.ErrorMessage)}
+	if d := cmp.Diff([]string{"203.0.113.0", "2001:db8:1::", "203.0.113.0", "refused, client: [raw_value]"}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestQueryIsReported(t *testing.T) {
+	var ev event.Event
+	ev.SetString(event.URLQuery, "contact="+url.QueryEscape("alice@bank.example"))
+	ev.SetInt(event.LivewardPrivacyCount, 2)
+	ev.Append(event.LivewardPrivacyDropped, "api_key_in_url")
+	ev.Append(event.LivewardPrivacyDropped, "Alice 7")
+	filter(t, false).Worker().Apply(&ev)
+	if d := cmp.Diff([]string{"api_key_in_url", "email"}, ev.List(event.LivewardPrivacyDropped)); d != "" {
+		t.Error(d)
+	}
+	if n := ev.Int(event.LivewardPrivacyCount); n != 3 {
+		t.Errorf("count %d", n)
+	}
+}
+
+func TestQuarantine(t *testing.T) {
+	w := filter(t, false).Worker()
+	var ev event.Event
+	ev.SetString(event.UserID, "alice")
+	ev.SetString(event.UserAgentOriginal, "alice/1")
+	ev.SetString(event.LivewardSource, "gw1")
+	ev.SetLabel("x", "y")
+	line := `{"ts":"2026-03-14","user_id": "alice","weird":"hunter2","lv_score":0.081,"image":"` + face + `","café":true`
+	w.Quarantine([]byte(line), &ev, "unexpected end after alice@bank.example")
+	want := `{"ecs":{"version":"8.17.0"},"error":{"message":"unexpected end after [email]"},"event":{"dataset":"liveward.event","kind":"pipeline_error","module":"liveward"},` +
+		`"liveward":{"privacy":{"count":2,"dropped":["email","image"]},"source":"gw1"},` +
+		`"message":"{\"ts\":\"0000-00-00\",\"user_id\": \"a{5}\",\"a{5}\":\"a{6}0\",\"lv_score\":0.000,\"image\":\"/0a/w{4823}\",\"aaau\":aaaa"}`
+	if d := cmp.Diff(want, string(ev.AppendJSON(nil))); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	w.Quarantine([]byte(strings.Repeat("a1+", 5000)), &ev, "")
+	if n := len(ev.Str(event.Message)); n > maxShape {
+		t.Errorf("shape of %d bytes", n)
+	}
+}
