@@ -41,7 +41,7 @@ func (c *compiler) compare(n *ast.BinaryNode) condition {
 		return nil
 	}
 	if n.Operator != "==" && n.Operator != "!=" && (l.textual() || l.kind == kindBool) {
-		c.fail(n, "use ==, in or matches", "a %s has no order", l.kind)
+		c.fail(n, "use ==, in or matches", "%s has no order", l.kind)
 		return nil
 	}
 	switch {
@@ -146,7 +146,7 @@ func (c *compiler) mismatch(n ast.Node, l, r *operand) {
 	if l.kind == kindStrings {
 		hint = `write "value" in ` + l.name() + ", or any(" + l.name() + ", # == …)"
 	}
-	c.fail(n, hint, "%s is a %s, %s is a %s: they are never equal", l.name(), l.kind, r.name(), r.kind)
+	c.fail(n, hint, "%s is %s, %s is %s: they are never equal", l.name(), l.kind, r.name(), r.kind)
 }
 
 // fit gives a constant the type of what it is compared with, in the tree as well: durations and
@@ -193,7 +193,7 @@ func (c *compiler) fit(l, r *operand, slot *ast.Node) (*operand, bool) {
 	case l.textual():
 		hint = "texts stand in quotes"
 	}
-	c.fail(n, hint, "%s is a %s, %s is a %s: they are never equal", l.name(), l.kind, r.name(), r.kind)
+	c.fail(n, hint, "%s is %s, %s is %s: they are never equal", l.name(), l.kind, r.name(), r.kind)
 	return nil, false
 }
 
@@ -279,7 +279,7 @@ func (c *compiler) sign(n *ast.UnaryNode) *operand {
 		return nil
 	}
 	if !o.numeric() {
-		c.fail(n, "", "%s is a %s, not a number", o.name(), o.kind)
+		c.fail(n, "", "%s is %s, not a number", o.name(), o.kind)
 		return nil
 	}
 	if n.Operator == "+" {
@@ -295,7 +295,7 @@ func (c *compiler) arithmetic(n *ast.BinaryNode) *operand {
 	}
 	for _, o := range []*operand{l, r} {
 		if !o.numeric() {
-			c.fail(n, "arithmetic is for numbers", "%s is a %s, not a number", o.name(), o.kind)
+			c.fail(n, "arithmetic is for numbers", "%s is %s, not a number", o.name(), o.kind)
 			return nil
 		}
 	}
@@ -334,7 +334,7 @@ func (c *compiler) builtin(n *ast.BuiltinNode) *operand {
 		return nil
 	}
 	if o.constant || !o.textual() && (n.Name != "len" || o.kind != kindStrings) {
-		c.fail(n.Arguments[0], "", "%s wants a text field, %s is a %s", n.Name, o.name(), o.kind)
+		c.fail(n.Arguments[0], "", "%s wants a text field, %s is %s", n.Name, o.name(), o.kind)
 		return nil
 	}
 	if n.Name == "len" {
@@ -352,7 +352,7 @@ func (c *compiler) call(n *ast.CallNode) *operand {
 			return nil
 		}
 		if o.kind != kindTime || o.ref != refField {
-			c.fail(n.Arguments[0], "such as api_key.created", "age wants a time field, %s is a %s", o.name(), o.kind)
+			c.fail(n.Arguments[0], "such as api_key.created", "age wants a time field, %s is %s", o.name(), o.kind)
 			return nil
 		}
 		return age(n, o)
@@ -454,7 +454,7 @@ func (c *compiler) quantifier(n *ast.BuiltinNode) condition {
 		return nil
 	}
 	if o.kind != kindStrings {
-		c.fail(n.Arguments[0], "", "%s wants an array field, %s is a %s", n.Name, o.name(), o.kind)
+		c.fail(n.Arguments[0], "", "%s wants an array field, %s is %s", n.Name, o.name(), o.kind)
 		return nil
 	}
 	c.elem, c.inElem = o.field, true

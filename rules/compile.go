@@ -192,7 +192,7 @@ func (c *compiler) condition(n ast.Node) condition {
 		return nil
 	}
 	if o.kind != kindBool {
-		c.fail(n, "compare it with a value, or test has("+o.name()+")", "%s is a %s, not a condition", o.name(), o.kind)
+		c.fail(n, "compare it with a value, or test has("+o.name()+")", "%s is %s, not a condition", o.name(), o.kind)
 		return nil
 	}
 	if o.ref == refField {
@@ -308,7 +308,7 @@ func (c *compiler) in(n *ast.BinaryNode) condition {
 		return nil
 	}
 	if !l.textual() {
-		c.fail(n.Left, "", "%s holds texts, %s is a %s", r.name(), l.name(), l.kind)
+		c.fail(n.Left, "", "%s holds texts, %s is %s", r.name(), l.name(), l.kind)
 		return nil
 	}
 	if l.constant && !c.enumHas(n.Left, r.field, l.text) {
@@ -367,7 +367,7 @@ func (c *compiler) inArray(n *ast.BinaryNode, l *operand, array *ast.ArrayNode) 
 		case l.kind == kindInt:
 			wholes = append(wholes, r.whole)
 		default:
-			c.fail(n, "use ==", "in does not work with a %s", l.kind)
+			c.fail(n, "use ==", "in does not work with %s", l.kind)
 			return nil
 		}
 	}
@@ -378,6 +378,9 @@ func (c *compiler) inArray(n *ast.BinaryNode, l *operand, array *ast.ArrayNode) 
 		c.fail(n.Left, "", "a constant on the left of in makes it always true or always false")
 		return nil
 	}
+	slices.Sort(texts)
+	slices.Sort(wholes)
+	texts, wholes = slices.Compact(texts), slices.Compact(wholes)
 	if l.ref == refField {
 		c.equal[n] = conjunct{field: l.field, equal: l.kind != kindFloat, texts: texts, wholes: wholes}
 	}
@@ -464,11 +467,11 @@ func (c *compiler) inList(n *ast.BinaryNode, l *operand, list *compiledList) con
 		want = kindInt
 	}
 	if list.Type == ListIP && l.kind == kindString {
-		c.fail(n.Left, "", "lists.%s holds IP addresses, %s is a %s", list.name, l.name(), l.kind)
+		c.fail(n.Left, "", "lists.%s holds IP addresses, %s is %s", list.name, l.name(), l.kind)
 		return nil
 	}
 	if l.kind != want && (want != kindString || l.kind != kindIP) {
-		c.fail(n.Left, "", "lists.%s holds values of type %s, %s is a %s", list.name, list.Type, l.name(), l.kind)
+		c.fail(n.Left, "", "lists.%s holds values of type %s, %s is %s", list.name, list.Type, l.name(), l.kind)
 		return nil
 	}
 	if l.ref == refField || l.ref == refElem {
@@ -523,7 +526,7 @@ func (c *compiler) matches(n *ast.BinaryNode) condition {
 		return nil
 	}
 	if !l.textual() || l.constant {
-		c.fail(n.Left, "", "matches wants a text field, %s is a %s", l.name(), l.kind)
+		c.fail(n.Left, "", "matches wants a text field, %s is %s", l.name(), l.kind)
 		return nil
 	}
 	re, err := compilePattern(pattern.Value)
@@ -570,11 +573,11 @@ func (c *compiler) substring(n *ast.BinaryNode) condition {
 		return nil
 	}
 	if l.kind == kindStrings {
-		c.fail(n, `write any(`+l.name()+`, # `+n.Operator+` …), or "value" in `+l.name(), "%s is a %s", l.name(), l.kind)
+		c.fail(n, `write any(`+l.name()+`, # `+n.Operator+` …), or "value" in `+l.name(), "%s is %s", l.name(), l.kind)
 		return nil
 	}
 	if !l.textual() || !r.textual() {
-		c.fail(n, "", "%s works on texts; here are a %s and a %s", n.Operator, l.kind, r.kind)
+		c.fail(n, "", "%s works on texts; here are %s and %s", n.Operator, l.kind, r.kind)
 		return nil
 	}
 	if l.constant && r.constant {

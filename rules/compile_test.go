@@ -60,7 +60,7 @@ func TestCompileRefuses(t *testing.T) {
 	f(`liveness.score == liveness.vendor`, 15, "never equal", "")
 	f(`http.response.status_code == 401.5`, 29, "never 401.5", "")
 	f(`http.response.status_code in [401, 403.5]`, 35, "never 403.5", "")
-	f(`liveness.vendor > "a"`, 16, "no order", "")
+	f(`liveness.vendor > "a"`, 16, "a text has no order", "")
 	f(`client.ip == "203.0.113"`, 13, "not an IP address", "inNet(client.ip")
 	f(`client.ip in ["203.0.113.7", "x"]`, 29, "not an IP address", "")
 	f(`age(liveness.score) > "90d"`, 13, "age wants a time field", "")

@@ -26,7 +26,7 @@ func (d decoder) warnf(n *node, hint, format string, args ...any) {
 // that is not a map.
 func (d decoder) mapping(n *node, what string, known ...string) map[string]*node {
 	if n.shape != shapeMap {
-		d.errorf(n, "its keys are "+strings.Join(known, ", "), "%s must be a map", what)
+		d.errorf(n, meant("", known), "%s must be a map of keys and values", what)
 		return nil
 	}
 	out := make(map[string]*node, len(n.pairs))

@@ -119,7 +119,7 @@ func (c *compiler) inNet(n *ast.CallNode) condition {
 		return nil
 	}
 	if o.constant || !o.textual() {
-		c.fail(n.Arguments[0], "such as client.ip", "inNet wants an address field, %s is a %s", o.name(), o.kind)
+		c.fail(n.Arguments[0], "such as client.ip", "inNet wants an address field, %s is %s", o.name(), o.kind)
 		return nil
 	}
 	str := o.str

@@ -38,9 +38,9 @@ const (
 	kindStrings
 )
 
-// String is the kind's name in messages.
+// String is the kind's name in messages, with its article.
 func (k kind) String() string {
-	return [...]string{"text", "IP address", "whole number", "number", "boolean", "time", "duration", "list of texts"}[k]
+	return [...]string{"a text", "an IP address", "a whole number", "a number", "a boolean", "a time", "a duration", "a list of texts"}[k]
 }
 
 // operand is a compiled value: one function of its kind, each telling whether there is a value.
