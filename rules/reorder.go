@@ -63,9 +63,13 @@ func (k tailKey) compare(l tailKey) int {
 // reorder is the buffer in which signals wait until the watermark has passed them: a binary heap
 // with the smallest at the root. Arrivals are nearly in order, so that most pushes stay a leaf.
 type reorder struct {
-	heap []waitingSignal
-	free []*pending
+	heap  []waitingSignal
+	bytes int64 // estimated, of all waiting
+	free  []*pending
 }
+
+// cost estimates the memory of a waiting signal.
+func (p *pending) cost() int64 { return 224 + int64(len(p.data)) }
 
 // waitingSignal has the time beside the pointer, so that most comparisons need no second look.
 type waitingSignal struct {
@@ -104,6 +108,7 @@ func (r *reorder) recycle(p *pending) {
 }
 
 func (r *reorder) push(p *pending) {
+	r.bytes += p.cost()
 	r.heap = append(r.heap, waitingSignal{p.time, p})
 	h := r.heap
 	i := len(h) - 1
@@ -123,6 +128,7 @@ func (r *reorder) next() int64 { return r.heap[0].time }
 func (r *reorder) pop() *pending {
 	h := r.heap
 	p := h[0].p
+	r.bytes -= p.cost()
 	n := len(h) - 1
 	h[0], h[n] = h[n], waitingSignal{}
 	r.heap = h[:n]
@@ -154,6 +160,8 @@ func (r *reorder) keep(f func(*pending) bool) {
 	for _, w := range r.heap {
 		if f(w.p) {
 			kept = append(kept, w)
+		} else {
+			r.bytes -= w.p.cost()
 		}
 	}
 	clear(r.heap[len(kept):])

@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -76,5 +78,21 @@ func TestReorderIsBounded(t *testing.T) {
 	s.run("6") // older than what was counted already, though not late for its source
 	if got := s.w.Stats(); got.Behind+got.Late != 1 {
 		t.Errorf("behind %d, late %d", got.Behind, got.Late)
+	}
+}
+
+// TestReorderIsBoundedInBytes: long values cost places in the buffer.
+func TestReorderIsBoundedInBytes(t *testing.T) {
+	rule := burst(func(r *Rule) { r.Show = []event.ID{event.URLPath, event.UserAgentOriginal, event.Message} })
+	w := NewWindows([]*Rule{rule}, event.Hash{}, WindowConfig{MaxPending: 100})
+	g := newGateway(5*time.Second, rule)
+	long := strings.Repeat("x", 10_000)
+	for i := range 100 {
+		w.Apply(g.step(line{t: at(float64(i) / 100), key: "10.0.0.1", show: map[event.ID]string{
+			event.URLPath: long, event.UserAgentOriginal: long, event.Message: long,
+		}}))
+	}
+	if st := w.Stats(); st.Pending > 60 || st.Pending+int(st.Forced) != 100 {
+		t.Errorf("pending %d, forced %d", st.Pending, st.Forced)
 	}
 }

@@ -21,16 +21,17 @@ type WindowConfig struct {
 	// Hold is how long a source keeps the watermark back after the last step that named it; 10 min by
 	// default. It is measured in ingest time while agents are heard.
 	Hold time.Duration
-	// Horizon is how long beyond the lateness an event that is sent again is known as a duplicate; 1
-	// min by default.
+	// Horizon is how far the watermark may be beyond an event that is sent again and is still known as
+	// a duplicate; 1 min by default.
 	Horizon time.Duration
 	// MaxKeys bounds the keys of one rule, 100,000 by default. The key not touched for longest goes.
 	MaxKeys int
 	// MaxBytes bounds the estimated memory of the keys of all rules, 128 MiB by default. The rule that
 	// has most gives up keys.
 	MaxBytes int64
-	// MaxPending bounds the signals that wait for the watermark, 131,072 by default. Beyond it the
-	// oldest is counted before its time, and the watermark moves up to it.
+	// MaxPending bounds the signals that wait for the watermark, 131,072 by default, and their memory
+	// to 512 bytes each on average. Beyond it the oldest is counted before its time, and the watermark
+	// moves up to it.
 	MaxPending int
 	// MaxSeen bounds the event ids that are remembered to know duplicates, 262,144 by default.
 	MaxSeen int
@@ -100,7 +101,7 @@ type ruleState struct {
 func NewWindows(rules []*Rule, ruleset event.Hash, cfg WindowConfig) *Windows {
 	cfg = cfg.withDefaults()
 	w := &Windows{cfg: cfg, mark: newWatermark(cfg)}
-	w.seen = seenSet{span: cfg.Lateness + cfg.Horizon, max: cfg.MaxSeen / 2, start: noTime}
+	w.seen = newSeenSet(cfg.Horizon, cfg.MaxSeen)
 	w.Swap(rules, ruleset)
 	for _, rs := range w.sorted {
 		rs.fresh = false
@@ -230,7 +231,7 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 		id[i] ^= sig.State[i]
 	}
 	id[0] ^= sig.Step
-	if !w.seen.add(id) {
+	if !w.seen.add(id, max(sig.Time, w.mark.now)) {
 		w.stats.Duplicates++
 		return
 	}
@@ -269,7 +270,7 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 			p.data = appendValue(p.data, v)
 		}
 	}
-	if w.buffer.len() >= w.cfg.MaxPending {
+	for w.buffer.len() >= w.cfg.MaxPending || w.buffer.bytes > int64(w.cfg.MaxPending)*512 {
 		w.stats.Forced++
 		w.force()
 	}

@@ -264,13 +264,13 @@ func TestHostileSignalsAreCounted(t *testing.T) {
 }
 
 func TestBudgetOfBytesHolds(t *testing.T) {
-	const budget = 1 << 20
+	const budget = 1 << 18
 	rules := everyKind()
 	w := NewWindows(rules, event.Hash{}, WindowConfig{MaxBytes: budget})
 	g := newGateway(5*time.Second, rules...)
-	for i := range 20_000 {
+	for i := range 3_000 {
 		w.Apply(g.step(line{
-			t: at(float64(i) / 1000), key: fmt.Sprint("k", i), of: []string{fmt.Sprint(i)},
+			t: at(float64(i) / 100), key: fmt.Sprint("k", i), of: []string{fmt.Sprint(i)},
 			show: map[event.ID]string{event.UserAgentClass: fmt.Sprint(strings.Repeat("x", 200), i)},
 		}))
 		if got := w.Stats().Bytes; got > budget {
