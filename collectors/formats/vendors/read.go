@@ -233,7 +233,9 @@ func readValues(n node, prefix string) []value {
 func livenessNames() []string {
 	var names []string
 	for _, id := range event.Fields() {
-		if strings.HasPrefix(id.String(), "liveness.") || strings.HasPrefix(id.String(), "http.") {
+		if short, ok := strings.CutPrefix(id.String(), "liveness."); ok {
+			names = append(names, short)
+		} else if strings.HasPrefix(id.String(), "http.") {
 			names = append(names, id.String())
 		}
 	}
