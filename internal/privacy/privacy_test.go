@@ -389,3 +389,16 @@ func TestQuarantine(t *testing.T) {
 		t.Errorf("shape of %d bytes", n)
 	}
 }
+
+// What the limit of the scan cuts in half is not kept, also where masks make room for it.
+func TestLongText(t *testing.T) {
+	long := strings.Repeat("a", 50) + "@mail.example "
+	text := strings.Repeat(long, 2040/len(long))
+	text += strings.Repeat(" ", 2040-len(text)) + "zebra.zorro@bank.example"
+	var ev event.Event
+	ev.SetString(event.UserAgentOriginal, text)
+	filter(t, false).Worker().Apply(&ev)
+	if got := ev.Str(event.UserAgentOriginal); len(got) > maxText || strings.Contains(got, "zebra") || strings.Contains(got, "aaa") {
+		t.Errorf("%q", got)
+	}
+}
