@@ -50,15 +50,15 @@ func combinedFields() []event.ID {
 
 // Parse implements Format.
 func (f *combined) Parse(line []byte, ev *event.Event) error {
-	close := bytes.Index(line, []byte(`] "`))
-	if close < 0 {
+	end := bytes.Index(line, []byte(`] "`))
+	if end < 0 {
 		return errNoRequest
 	}
-	open := bytes.LastIndexByte(line[:close], '[')
+	open := bytes.LastIndexByte(line[:end], '[')
 	if open < 1 {
 		return errNoRequest
 	}
-	ns, ok := parseTime(event.Slot(line[open+1:close]), epochAuto, f.loc)
+	ns, ok := parseTime(event.Slot(line[open+1:end]), epochAuto, f.loc)
 	if !ok {
 		return errNoTime
 	}
@@ -66,7 +66,7 @@ func (f *combined) Parse(line []byte, ev *event.Event) error {
 	if err := f.prefix(event.Slot(bytes.TrimRight(line[:open], " ")), ev); err != nil {
 		return err
 	}
-	request, rest, ok := quoted(line[close+2:])
+	request, rest, ok := quoted(line[end+2:])
 	if !ok {
 		return errUnclosed
 	}

@@ -5,9 +5,27 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/liveward/liveward/internal/event"
 )
+
+// mapTest is one embedded test.
+type mapTest struct {
+	name string
+	line string
+	want []wantField
+	err  string // the reason the line must be refused with
+	at   Node
+}
+
+type wantField struct {
+	name   string
+	id     event.ID
+	label  bool
+	values []string // none: must be absent
+	at     Node
+}
 
 // Test runs the tests that stand in the map files, and reports each failure with its file and line.
 // With names, only those of the named formats.
@@ -101,4 +119,62 @@ func show(values []string) string {
 		return "absent"
 	}
 	return fmt.Sprintf("%q", values)
+}
+
+// readTest reads one entry of tests:.
+func readTest(n Node) mapTest {
+	t := mapTest{at: n}
+	for _, e := range n.Entries("name", "line", "want", "error") {
+		switch e.Key {
+		case "name":
+			t.name = e.Value.Text()
+		case "line":
+			t.line = strings.TrimRight(e.Value.Text(), "\n")
+		case "want":
+			readWant(e.Value, "", &t.want)
+		case "error":
+			t.err = e.Value.Text()
+		}
+	}
+	if t.line == "" || (len(t.want) == 0) == (t.err == "") {
+		n.Bad("", "a test has a line: and either want: or error:")
+	}
+	if t.name == "" {
+		t.name = fmt.Sprintf("line %d", lineOf(n))
+	}
+	return t
+}
+
+func lineOf(n Node) int { l, _ := n.position(); return l }
+
+// readWant reads expected fields, dotted or nested.
+func readWant(n Node, prefix string, out *[]wantField) {
+	for _, e := range n.Entries() {
+		name := prefix + e.Key
+		if e.Value.IsMapping() {
+			readWant(e.Value, name+".", out)
+			continue
+		}
+		w := wantField{name: name, at: e.At}
+		if !e.Value.IsNull() {
+			w.values = e.Value.Texts()
+		}
+		if label, ok := strings.CutPrefix(name, "labels."); ok {
+			w.name, w.label = label, true
+		} else if id, ok := event.Lookup(name); ok {
+			w.id = id
+		} else {
+			e.At.Bad(Suggest(name, fieldNames()), "unknown field %q", name)
+			continue
+		}
+		*out = append(*out, w)
+	}
+}
+
+func fieldNames() []string {
+	var names []string
+	for _, id := range event.Fields() {
+		names = append(names, id.String())
+	}
+	return names
 }

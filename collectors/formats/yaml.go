@@ -91,9 +91,6 @@ func ReadYAML(file string, src []byte) (root Node, problems *Problems) {
 	return Node{docs[0], p}, p
 }
 
-// Problems is where the node's file collects its problems; nil for a zero Node.
-func (n Node) Problems() *Problems { return n.p }
-
 // IsZero tells whether there is no value.
 func (n Node) IsZero() bool { return n.node == nil }
 
