@@ -40,7 +40,7 @@ name; the agent never needs one.`,
 					return usageError{err}
 				}
 				for _, r := range plan {
-					if _, err := fmt.Fprintf(out, "%s /%s\n%s\n\n", r.Method, r.Path, r.Body); err != nil {
+					if _, err := fmt.Fprintf(out, "%s %s\n%s\n\n", r.Method, r.Path, r.Body); err != nil {
 						return err
 					}
 				}

@@ -63,6 +63,9 @@ type Agent struct {
 func Run(ctx context.Context, plan *Plan, hooks Hooks, log *slog.Logger, reload <-chan struct{}) error {
 	a, err := Start(ctx, plan, hooks, log)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped before it had begun
+		}
 		return err
 	}
 	err = a.Serve(ctx, reload)
@@ -232,7 +235,8 @@ func (a *Agent) drain(ctx context.Context) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	a.log.Warn("stopped before all was delivered; the journal has the rest")
+	behind, err := a.Behind(context.WithoutCancel(ctx))
+	a.log.Warn("stopped before all was delivered; the journal has the rest", "messages", behind, "error", err)
 }
 
 // Behind is how many journal messages the windows, the incidents and the slowest forwarder still

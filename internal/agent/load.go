@@ -63,10 +63,10 @@ func Load(path string) (*Plan, error) {
 	}
 	cfg := Default()
 	f := strict.Decode(path, src, &cfg)
-	if err := f.Err(); err != nil {
-		return nil, err
+	if !f.Parsed() {
+		return nil, f.Err()
 	}
-	return prepare(cfg, f)
+	return prepare(cfg, f) // with what could be decoded, so that every problem is found at once
 }
 
 // Prepare checks a configuration that was not read from a file.

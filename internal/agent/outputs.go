@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
+	"time"
 
 	"github.com/liveward/liveward/alerting"
 	"github.com/liveward/liveward/alerting/slack"
@@ -11,7 +13,6 @@ import (
 	"github.com/liveward/liveward/forwarders/elasticsearch"
 	"github.com/liveward/liveward/forwarders/ndjson"
 	"github.com/liveward/liveward/internal/pipeline"
-	"time"
 )
 
 // openDeliveries opens the forwarders of the configuration.
@@ -20,7 +21,11 @@ func (a *Agent) openDeliveries(ctx context.Context) error {
 		d, err := pipeline.NewDelivery(ctx, name, a.journal, &forwarders.Delivery{
 			Forwarder: f, Now: a.now,
 			OnHealth: func(h forwarders.Health) {
-				a.log.Warn("forwarder", "name", name, "state", h.State, "error", h.Err)
+				level := slog.LevelWarn
+				if h.State == forwarders.Healthy {
+					level = slog.LevelInfo
+				}
+				a.log.Log(ctx, level, "forwarder health", "forwarder", name, "state", h.State, "error", h.Err)
 			},
 		}, a.now, a.log.With("component", "forwarder"))
 		if err != nil {

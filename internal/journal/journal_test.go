@@ -239,3 +239,25 @@ func TestBucketComparesAndSets(t *testing.T) {
 		t.Errorf("create after delete: %v", err)
 	}
 }
+
+// A reader with nothing to read says so, and its consumer goes on: it is not made anew each second.
+func TestFollowIsIdle(t *testing.T) {
+	j := open(t, t.TempDir())
+	w := writer(t, j, journal.BatchSubject("a", "c"))
+	mustAppend(t, w, "0")
+	n, idle := 0, 0
+	err := j.Follow(t.Context(), journal.Events, 0, nil, func() error {
+		idle++
+		mustAppend(t, w, "1")
+		return nil
+	}, func(*journal.Entry) error {
+		n++
+		if n == 3 {
+			return journal.ErrStop
+		}
+		return nil
+	})
+	if err != nil || idle != 2 {
+		t.Errorf("idle %d times, %v", idle, err)
+	}
+}

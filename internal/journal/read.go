@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/liveward/liveward/internal/event"
@@ -143,7 +144,7 @@ func (j *Journal) follow(ctx context.Context, stream string, seq *uint64, subjec
 	defer it.Stop()
 	for {
 		m, err := it.Next(jetstream.NextMaxWait(time.Second))
-		if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+		if errors.Is(err, nats.ErrTimeout) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -177,11 +178,6 @@ func (j *Journal) follow(ctx context.Context, stream string, seq *uint64, subjec
 		}
 		*seq = e.Seq
 	}
-}
-
-func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
 }
 
 // ReadRange reads the messages of subjects from the one after seq up to and including last.

@@ -59,7 +59,11 @@ type File struct {
 	name     string
 	places   map[string]*token.Position // by path: inputs[0].format
 	problems Problems
+	unread   bool
 }
+
+// Parsed tells whether the file is YAML at all; where it is not, checks of meaning say nothing.
+func (f *File) Parsed() bool { return !f.unread }
 
 // Decode decodes src into out, a pointer to a struct whose fields have yaml tags. What out held
 // before stays where the file has no key for it: defaults are set before. All problems are in
@@ -80,6 +84,7 @@ func Decode(name string, src []byte, out any) *File {
 			}
 		}
 		f.problems = append(f.problems, p)
+		f.unread = true
 		return f
 	}
 	var bodies []ast.Node

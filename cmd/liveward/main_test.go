@@ -1,0 +1,85 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"liveward": main})
+}
+
+func TestScripts(t *testing.T) {
+	repo, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("RULES", filepath.Join(repo, "rules.d"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"awaitlines": awaitLines,
+			"lines":      countLines,
+			"terminate":  terminate,
+		},
+	})
+}
+
+// awaitLines waits until a file has at least N lines: awaitlines FILE N.
+func awaitLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: awaitlines file n")
+	}
+	want := atoi(ts, args[1])
+	path := ts.MkAbs(args[0])
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		data, err := os.ReadFile(path)
+		if err == nil && strings.Count(string(data), "\n") >= want {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s has %d lines after a minute, want %d", args[0], strings.Count(string(data), "\n"), want)
+		}
+	}
+}
+
+// terminate sends SIGTERM to every command in the background: terminate.
+func terminate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: terminate")
+	}
+	for _, c := range ts.BackgroundCmds() {
+		if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+			ts.Fatalf("terminate: %v", err)
+		}
+	}
+}
+
+// countLines checks that a file has exactly N lines: lines FILE N.
+func countLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: lines file n")
+	}
+	if n := strings.Count(ts.ReadFile(args[0]), "\n"); n != atoi(ts, args[1]) {
+		ts.Fatalf("%s has %d lines, want %s", args[0], n, args[1])
+	}
+}
+
+func atoi(ts *testscript.TestScript, s string) (n int) {
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			ts.Fatalf("%q is not a number", s)
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
