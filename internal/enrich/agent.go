@@ -32,12 +32,14 @@ var agentWords = [...]struct {
 	{"mobile", []string{
 		"okhttp", "cfnetwork", "dart/", "dart:io", "alamofire", "dalvik", "flutter", "react-native", "reactnative", "expo/", "afnetworking",
 		"retrofit", "volley", "ktor-client", "urlsession", "nsurlsession", "; wv)", "cordova", "capacitor",
+		"sdk-android", "sdk-ios", "sdk-flutter", "sdk-react-native",
 	}},
 	{"backend", []string{
 		"curl/", "wget/", "python-requests", "python-urllib", "python-httpx", "aiohttp", "go-http-client", "go-resty", "apache-httpclient",
 		"java/", "java-http-client", "reactor-netty", "spring", "axios/", "node-fetch", "undici", "got (", "node.js", "ruby", "faraday", "guzzle", "php/",
 		"perl", "lwp", "restsharp", ".net", "dotnet", "httpclient", "grpc-", "libcurl", "rust", "reqwest", "hyper/", "postman", "insomnia", "kube-probe", "envoy/hc",
 		"amazon-route 53", "elb-healthchecker", "googlehc", "haproxy", "nginx", "kong/", "jersey", "feign", "resteasy", "unirest", "vert.x",
+		"reactornetty", "sdk-go", "sdk-java", "sdk-python", "sdk-node", "sdk-php", "sdk-dotnet", "sdk-ruby", "-webhook/",
 	}},
 	{"browser", []string{"applewebkit/", "gecko/", "trident/", "presto/", "msie "}},
 }

@@ -345,6 +345,7 @@ func TestAgentClass(t *testing.T) {
 		"Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0":                                                         "browser",
 		"Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0 Mobile Safari/537": "mobile",
 		"curl/8.9.1": "backend", "python-requests/2.32": "backend", "Go-http-client/2.0": "backend", "Java/21.0.3": "backend", "Apache-HttpClient/5.3": "backend",
+		"ReactorNetty/1.1.22": "backend", "liveness-sdk-java/3.2.1": "backend", "liveness-sdk-android/3.2": "mobile", "acme-webhook/2.3": "backend",
 		"sqlmap/1.8#stable": "scanner", "Mozilla/5.00 (Nikto/2.5.0)": "scanner", "Mozilla/5.0 (compatible; Nuclei - Open-source project)": "scanner",
 		"Mozilla/4.0": "browser", "kiosk-client/2.0": "other", "x": "other",
 	} {

@@ -63,8 +63,8 @@ const (
 	maxList       = 32  // values of a list
 )
 
-// Worker applies a filter. It is the scratch of one goroutine: some 64 KiB, and 3 MiB of pseudonyms
-// when its caches are full.
+// Worker applies a filter. It is the scratch of one goroutine: some 64 KiB, 3 MiB of pseudonyms when
+// its caches are full, and up to 2 MiB more once it has seen long malformed lines full of escapes.
 type Worker struct {
 	f       *Filter
 	pseudo  pseudonymizer

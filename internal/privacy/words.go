@@ -26,7 +26,8 @@ func wordy(s string, maxDigits int) bool {
 }
 
 // word tells whether s, letters and digits, looks like a word: liveness, detectLiveness, oauth2, v12,
-// SHA256, 3d, 64. Not: 9f2c51aa, QSkZJRgABAQ, qwkjzxhvbn.
+// SHA256, 3d, 64. Not: 9f2c51aa, QSkZJRgABAQ, qwkjzxhvbn. Random letters can look
+// like a word, and then pass for one.
 func word(s string) bool {
 	letters, digits := 0, 0
 	for i := range len(s) {
@@ -51,7 +52,7 @@ func word(s string) bool {
 			changes++
 		}
 	}
-	if changes > 1 && (changes > 3 || len(s) > 8) {
+	if changes > 1 && (len(s) > 8 || changes > 2 && s[0] != 'v') {
 		return false
 	}
 	for i := 0; i < len(s); {
@@ -103,7 +104,7 @@ func cased(s string) bool {
 	return acronyms <= 1
 }
 
-// pronounceable is false for letters without a vowel in more than seven.
+// pronounceable is false where more than five letters in a row are no vowels.
 func pronounceable(s string) bool {
 	run := 0
 	for i := range len(s) {
@@ -111,7 +112,7 @@ func pronounceable(s string) bool {
 		case 'a', 'e', 'i', 'o', 'u', 'y':
 			run = 0
 		default:
-			if run++; run > 7 {
+			if run++; run > 5 {
 				return false
 			}
 		}
