@@ -126,7 +126,7 @@ func (l List) hash() event.Hash {
 
 // parseList reads a list's file.
 func parseList(s *source, identify func(event.ID, string) []string) (List, bool) {
-	root := parseYAML(s, maxListBytes, maxListNodes)
+	root := parseYAML(s, maxListBytes, maxListLines, maxListNodes)
 	if root == nil {
 		return List{}, false
 	}

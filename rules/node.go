@@ -63,16 +63,19 @@ func (n *node) get(key string) *node {
 // Bounds of a YAML file.
 const (
 	maxRuleBytes = 128 << 10
+	maxRuleLines = 5_000
 	maxListBytes = 4 << 20
+	maxListLines = 60_000
 	maxNodes     = 50_000
 	maxListNodes = 200_000
 	maxDepth     = 32
 	maxKeys      = 500
+	maxKeyMarks  = 3_000
 )
 
 // parseYAML reads one document. It reports what is wrong to s and returns nil where nothing can be
 // made of the file.
-func parseYAML(s *source, maxBytes, limit int) *node {
+func parseYAML(s *source, maxBytes, maxLines, limit int) *node {
 	start := position{1, 1}
 	if len(s.text) > maxBytes {
 		s.report(LevelError, start, fmt.Sprintf("file of %d bytes is larger than %d", len(s.text), maxBytes), "")
@@ -82,8 +85,8 @@ func parseYAML(s *source, maxBytes, limit int) *node {
 		s.report(LevelError, start, "file is not UTF-8", "")
 		return nil
 	}
-	if tooDeep(s.text) {
-		s.report(LevelError, start, fmt.Sprintf("nested deeper than %d", maxDepth), "")
+	if wrong := overgrown(s.text, maxLines); wrong != "" {
+		s.report(LevelError, start, wrong, "")
 		return nil
 	}
 	file, err := parser.ParseBytes([]byte(s.text), 0, parser.AllowDuplicateMapKey())
@@ -124,18 +127,22 @@ func firstLine(text string) string {
 	return line
 }
 
-// tooDeep finds nesting that would make a recursive parser deep, before it runs.
-func tooDeep(text string) bool {
-	flow := 0
+// overgrown finds, before the library sees a file, what would make it recurse deep or take a time
+// that grows with the square of the size. It returns what is wrong, or "".
+func overgrown(text string, maxLines int) string {
+	deep := fmt.Sprintf("nested deeper than %d", maxDepth)
+	flow, lines, keys, marks := 0, 0, 0, 0
 	for line := range strings.Lines(text) {
-		block := 0
+		if lines++; lines > maxLines {
+			return fmt.Sprintf("more than %d lines", maxLines)
+		}
 		rest := strings.TrimLeft(line, " \t")
 		if len(line)-len(rest) > 8*maxDepth {
-			return true
+			return deep
 		}
-		for len(rest) > 1 && (rest[0] == '-' || rest[0] == '?' || rest[0] == ':') && (rest[1] == ' ' || rest[1] == '\t') {
+		for block := 0; len(rest) > 1 && strings.IndexByte("-?:", rest[0]) >= 0 && strings.IndexByte(" \t", rest[1]) >= 0; {
 			if block++; block > maxDepth {
-				return true
+				return deep
 			}
 			rest = strings.TrimLeft(rest[1:], " \t")
 		}
@@ -143,17 +150,23 @@ func tooDeep(text string) bool {
 			switch line[i] {
 			case '[', '{':
 				if flow++; flow > 4*maxDepth {
-					return true
+					return deep
 				}
 			case ']', '}':
 				flow = max(flow-1, 0)
+			case ':':
+				if i+1 == len(line) || strings.IndexByte(" \t\r\n", line[i+1]) >= 0 {
+					keys++
+				}
+			case '&', '!', '*', '\r':
+				marks++
 			}
 		}
-		if strings.Count(line, "&")+strings.Count(line, "!") > 40*maxDepth || strings.Count(line, ": ") > 40*maxDepth {
-			return true
+		if keys > maxKeyMarks || marks > maxKeyMarks+lines {
+			return fmt.Sprintf("more than %d keys, anchors or tags", maxKeyMarks)
 		}
 	}
-	return false
+	return ""
 }
 
 func tokenPosition(t *token.Token) position {

@@ -29,6 +29,7 @@ func (s *source) report(level Level, at position, message, hint string) {
 	if len(s.problems) >= maxProblems {
 		return
 	}
+	at.line = min(at.line, len(s.lines)) // the library counts a carriage return as a line
 	s.problems = append(s.problems, Problem{
 		File: s.name, Line: at.line, Column: at.column, Level: level, Message: message, Hint: hint,
 		Excerpt: s.excerpt(at),

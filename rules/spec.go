@@ -74,7 +74,7 @@ func newForms() *forms {
 
 // parseSpec reads a rule's file.
 func parseSpec(s *source, f *forms) *spec {
-	root := parseYAML(s, maxRuleBytes, maxNodes)
+	root := parseYAML(s, maxRuleBytes, maxRuleLines, maxNodes)
 	if root == nil {
 		return nil
 	}
