@@ -1,0 +1,321 @@
+package privacy
+
+import "strings"
+
+// pems finds PEM blocks, whole or cut off.
+func (sc *scanner) pems(s string) {
+	const begin, end = "-----BEGIN", "-----END"
+	for i := 0; ; {
+		at := strings.Index(s[i:], begin)
+		if at < 0 {
+			return
+		}
+		at += i
+		stop := len(s)
+		if e := strings.Index(s[at:], end); e >= 0 {
+			stop = at + e + len(end)
+			if d := strings.Index(s[stop:], "-----"); d >= 0 && d < 64 {
+				stop += d + 5
+			}
+		}
+		sc.add(at, stop, kindPEM)
+		i = stop
+	}
+}
+
+// schemes finds what follows Bearer, Basic and Digest.
+func (sc *scanner) schemes(s string) {
+	for i := strings.IndexByte(s, ' '); i >= 0 && i < len(s); {
+		end := i
+		for i < len(s) && s[i] == ' ' {
+			i++
+		}
+		if schemeBefore(s[:end]) {
+			j := i
+			for j < len(s) && (class[s[j]]&isToken != 0 || s[j] == '=') {
+				j++
+			}
+			if j-i >= 6 && !lowerWord(strings.TrimRight(s[i:j], ".")) {
+				sc.add(i, j, kindCredential)
+			}
+		}
+		next := strings.IndexByte(s[i:], ' ')
+		if next < 0 {
+			return
+		}
+		i += next
+	}
+}
+
+// lowerWord tells whether s is a word in running text: "Basic authentication failed".
+func lowerWord(s string) bool {
+	for i := range len(s) {
+		if class[s[i]]&isLower == 0 {
+			return false
+		}
+	}
+	return len(s) <= 16 && pronounceable(s)
+}
+
+func schemeBefore(s string) bool {
+	for _, name := range [...]string{"bearer", "basic", "negotiate"} {
+		if len(s) >= len(name) && hasFoldPrefix(s[len(s)-len(name):], name) {
+			return len(s) == len(name) || class[s[len(s)-len(name)-1]]&isAlnum == 0
+		}
+	}
+	return false
+}
+
+// assignments finds the value after a name such as password= or "api_key": .
+func (sc *scanner) assignments(s string) {
+	for i := 0; i < len(s); i++ {
+		if class[s[i]] != isAssign {
+			continue
+		}
+		end := i
+		for end > 0 && (s[end-1] == ' ' || s[end-1] == '"' || s[end-1] == '\'' || s[end-1] == '\\') {
+			end--
+		}
+		start := end
+		for start > 0 && end-start < 32 && (class[s[start-1]]&isAlnum != 0 || s[start-1] == '_' || s[start-1] == '-') {
+			start--
+		}
+		if !secretName(s[start:end]) {
+			continue
+		}
+		from := i + 1
+		for from < len(s) && (s[from] == ' ' || s[from] == '"' || s[from] == '\'' || s[from] == '\\') {
+			from++
+		}
+		to := from
+		for to < len(s) && strings.IndexByte(" \"'&;,<>()[]{}|\\", s[to]) < 0 {
+			to++
+		}
+		if schemeBefore(s[from:to]) {
+			continue // the value is what follows the scheme
+		}
+		if to-from >= 3 {
+			sc.add(from, to, kindSecret)
+			i = to - 1
+		}
+	}
+}
+
+// secretName tells whether what has this name is a credential.
+func secretName(name string) bool {
+	if len(name) < 3 || len(name) > 32 {
+		return false
+	}
+	for _, suffix := range [...]string{
+		"apikey", "api_key", "api-key", "token", "secret", "password", "passwd", "pwd", "passphrase",
+		"authorization", "cookie", "private_key", "privatekey", "signature", "credential", "credentials", "access_key", "accesskey",
+	} {
+		if len(name) >= len(suffix) && hasFoldPrefix(name[len(name)-len(suffix):], suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// tokens finds web tokens, keys with a known prefix, images, base64 and random text.
+func (sc *scanner) tokens(s string, text bool) {
+	for i := 0; i < len(s); {
+		if class[s[i]]&isToken == 0 {
+			i++
+			continue
+		}
+		j := i + 1
+		for j < len(s) && class[s[j]]&isToken != 0 {
+			j++
+		}
+		if j-i >= 11 {
+			sc.token(s, i, j, text)
+		}
+		i = j
+	}
+}
+
+func (sc *scanner) token(s string, start, end int, text bool) {
+	t := s[start:end]
+	pad := end
+	for pad < len(s) && s[pad] == '=' && pad-end < 2 {
+		pad++
+	}
+	// Keys and web tokens begin where a run of letters and digits does.
+	for i := 0; i < len(t); i++ {
+		if class[t[i]]&isAlnum == 0 || (i > 0 && class[t[i-1]]&isAlnum != 0) {
+			continue
+		}
+		if strings.HasPrefix(t[i:], "eyJ") && len(t)-i >= 16 {
+			sc.add(start+i, pad, kindJWT)
+			return
+		}
+		if n := secretPrefix(t[i:]); n > 0 {
+			sc.add(start+i, start+i+n, kindSecret)
+			return
+		}
+	}
+	// Blobs: dots and tildes end them.
+	for i := 0; i < len(t); {
+		j := i
+		for j < len(t) && t[j] != '.' && t[j] != '~' {
+			j++
+		}
+		blobEnd := start + j
+		if j == len(t) {
+			blobEnd = pad
+		}
+		if k := blob(t[i:j], text); k != kindNone {
+			sc.add(start+i, blobEnd, k)
+		}
+		i = j + 1
+	}
+}
+
+// blob says what a run of base64 characters is. In text, shorter random runs count as well.
+func blob(t string, text bool) kind {
+	n := len(t)
+	if n < 24 || (n < 32 && !text) {
+		return kindNone
+	}
+	if imageStart(t) {
+		return kindImage
+	}
+	if isUUID(t) {
+		return kindNone
+	}
+	if allHex(t) {
+		if text && n >= 40 {
+			return kindToken
+		}
+		return kindNone
+	}
+	switch {
+	case n >= 64:
+		if pieces(t, text) {
+			return kindNone
+		}
+		return kindBase64
+	case n >= 40:
+		if pieces(t, text) {
+			return kindNone
+		}
+		return kindToken
+	case text && mixed(t) && !pieces(t, text):
+		return kindToken
+	}
+	return kindNone
+}
+
+// pieces tells whether t is words, UUIDs and numbers (and, in identifiers, hexadecimal) joined by
+// marks: a path, a cipher, a composed id.
+func pieces(t string, text bool) bool {
+	for i := 0; i < len(t); {
+		if i+36 <= len(t) && isUUID(t[i:i+36]) {
+			i += 36
+			continue
+		}
+		j := i
+		for j < len(t) && class[t[j]]&isAlnum != 0 {
+			j++
+		}
+		p := t[i:j]
+		if p != "" && !word(p) && (text || !allHex(p)) && (len(p) > 20 || !allDigits(p)) {
+			return false
+		}
+		i = j
+		if i < len(t) {
+			i++
+		}
+	}
+	return true
+}
+
+// mixed tells whether both cases and digits alternate as they do in random text.
+func mixed(t string) bool {
+	var seen uint8
+	changes := 0
+	for i := range len(t) {
+		c := class[t[i]] & isAlnum
+		seen |= c
+		if i > 0 && c != class[t[i-1]]&isAlnum {
+			changes++
+		}
+	}
+	return seen == isAlnum && changes*3 >= len(t)
+}
+
+// imageStart tells whether base64 or hexadecimal text begins as pictures, videos and documents do.
+func imageStart(t string) bool {
+	switch {
+	case strings.HasPrefix(t, "/9j/"), // JPEG
+		strings.HasPrefix(t, "iVBORw0KGgo"),         // PNG
+		strings.HasPrefix(t, "R0lGOD"),              // GIF
+		strings.HasPrefix(t, "UklGR"),               // WebP, AVI
+		strings.HasPrefix(t, "JVBERi0"),             // PDF
+		strings.HasPrefix(t, "GkXfo"),               // WebM
+		strings.HasPrefix(t, "Qk0") && len(t) >= 64, // BMP
+		strings.HasPrefix(t, "AAAA") && len(t) >= 12 && strings.Contains(t[4:12], "ZnR5c"): // MP4, HEIC, AVIF
+		return true
+	case len(t) >= 64 && (hasFoldPrefix(t, "ffd8ff") || hasFoldPrefix(t, "89504e470d0a")):
+		return allHex(t)
+	}
+	return false
+}
+
+// secretPrefix tells how long the key at the beginning of t is; 0 where there is none.
+func secretPrefix(t string) int {
+	for _, p := range secretPrefixes {
+		if t[0] != p.text[0] || !strings.HasPrefix(t, p.text) {
+			continue
+		}
+		n := len(p.text)
+		for n < len(t) && (class[t[n]]&isAlnum != 0 || t[n] == '_' || t[n] == '-' || (p.path && (t[n] == '/' || t[n] == '.'))) {
+			n++
+		}
+		if n-len(p.text) >= p.rest {
+			return n
+		}
+	}
+	// The common shape of issued keys: sk_live_…, pk_test_…
+	i := 0
+	for i < len(t) && i < 8 && class[t[i]]&isLower != 0 {
+		i++
+	}
+	if i < 2 || i >= len(t) || (t[i] != '_' && t[i] != '-') {
+		return 0
+	}
+	for _, stage := range [...]string{"live", "test", "prod", "sandbox"} {
+		if !strings.HasPrefix(t[i+1:], stage) {
+			continue
+		}
+		n := i + 1 + len(stage)
+		if n >= len(t) || t[n] != t[i] {
+			continue
+		}
+		from := n + 1
+		for n = from; n < len(t) && (class[t[n]]&isAlnum != 0 || t[n] == '_'); n++ {
+		}
+		if n-from >= 8 && (t[i] == '_' || !word(t[from:n])) {
+			return n
+		}
+	}
+	return 0
+}
+
+type prefix struct {
+	text string
+	rest int  // bytes that follow at least
+	path bool // slashes and dots belong to it
+}
+
+//nolint:gochecknoglobals // constant
+var secretPrefixes = []prefix{
+	{"AKIA", 12, false}, {"ASIA", 12, false},
+	{"AIza", 30, false}, {"ya29", 20, true},
+	{"ghp_", 20, false}, {"gho_", 20, false}, {"ghu_", 20, false}, {"ghs_", 20, false}, {"ghr_", 20, false}, {"github_pat_", 20, false},
+	{"glpat-", 16, false}, {"npm_", 20, false}, {"pypi-", 20, false}, {"dop_v1_", 20, false}, {"shpat_", 20, false},
+	{"xoxb-", 10, false}, {"xoxp-", 10, false}, {"xoxa-", 10, false}, {"xoxs-", 10, false}, {"xapp-", 10, false},
+	{"hooks.slack.com/services/", 10, true},
+	{"SG.", 20, true}, {"sk-", 20, false}, {"whsec_", 16, false}, {"key-", 32, false}, {"hvs.", 20, true},
+}

@@ -1,0 +1,309 @@
+package privacy
+
+import (
+	"net/netip"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+// Who is searched for in a value.
+type searched uint8
+
+const (
+	nobody   searched = iota // nothing is: the value does not come from the log
+	strong                   // ids, credentials and personal parameters
+	everyone                 // and all other parameters
+)
+
+// search finds copies of raw values of this event.
+func (w *Worker) search(s string, who searched) {
+	if who == nobody || (who == strong && w.needles.strong == 0) || !w.needles.any() {
+		return
+	}
+	w.sc.each(s, func(layer string) {
+		w.needles.find(layer, who == strong, func(start, end int) { w.sc.add(start, end, kindRawValue) })
+	})
+}
+
+// copied tells whether a copy of a raw value stands in s.
+func (w *Worker) copied(s string, who searched) bool {
+	if who == everyone && w.needles.overflow {
+		return true
+	}
+	w.sc.reset()
+	w.search(s, who)
+	return len(w.sc.spans) > 0
+}
+
+// text returns s with findings masked and at most limit bytes; s itself where it was clean.
+func (w *Worker) text(s string, limit int, who searched) string {
+	if who == everyone && w.needles.overflow {
+		w.found(kindUnscanned)
+		return kindMasks[kindUnscanned]
+	}
+	emit := len(s)
+	if len(s) > scanLimit {
+		s = cut(s, scanLimit)
+		emit = len(s) - scanMargin
+	}
+	raw := s
+	if seen, _, _ := survey(s); seen&isOdd != 0 {
+		w.sc.cleaned = appendClean(w.sc.cleaned[:0], s)
+		raw = slot(w.sc.cleaned)
+		emit = min(emit, len(raw))
+	}
+	w.sc.reset()
+	w.sc.text(raw)
+	w.search(raw, who)
+	return w.masked(s, raw, emit, limit)
+}
+
+// chosen bounds a value that configuration or liveward chose, and masks a secret in it. A team's
+// mailbox as the owner of a key is theirs to name.
+func (w *Worker) chosen(id event.ID, s string) string {
+	if id == event.EventID && hashLike(s) {
+		return s
+	}
+	raw := cut(s, maxChosen)
+	if seen, _, _ := survey(raw); seen&isOdd != 0 {
+		w.sc.cleaned = appendClean(w.sc.cleaned[:0], raw)
+		raw = slot(w.sc.cleaned)
+	}
+	w.sc.reset()
+	w.sc.secrets(raw, id != event.LogFilePath)
+	return w.masked(s, raw, len(raw), maxChosen)
+}
+
+// hashLike tells whether s is an event.Hash as text.
+func hashLike(s string) bool {
+	for i := range len(s) {
+		if class[s[i]]&isLower == 0 && (s[i] < '2' || s[i] > '7') {
+			return false
+		}
+	}
+	return len(s) == event.HashTextLen
+}
+
+// masked returns raw, which is s without what hides, up to emit, with the findings masked.
+func (w *Worker) masked(s, raw string, emit, limit int) string {
+	spans := w.sc.sorted()
+	if len(spans) == 0 {
+		if len(raw) <= limit && raw == s {
+			return s
+		}
+		return w.ev.Keep(event.Bytes(cut(raw[:emit], limit)))
+	}
+	w.buf = w.buf[:0]
+	at := 0
+	for _, sp := range spans {
+		if sp.start >= emit {
+			break
+		}
+		w.buf = append(w.buf, raw[at:sp.start]...)
+		w.buf = append(w.buf, kindMasks[sp.kind]...)
+		w.found(sp.kind)
+		at = sp.end
+	}
+	if at < emit {
+		w.buf = append(w.buf, raw[at:emit]...)
+	}
+	return w.ev.Keep(event.Bytes(cut(slot(w.buf), limit)))
+}
+
+// identifier returns s where it is a clean identifier, else what stands for it.
+func (w *Worker) identifier(id event.ID, s string) string {
+	treat := w.f.treat[id]
+	seen := w.remembered(id, s)
+	if seen && (treat == tenant || w.needles.strong == 0 && !w.needles.flooded) {
+		return s
+	}
+	raw := s
+	w.sc.reset()
+	if !seen {
+		if len(s) > scanLimit {
+			// Nothing that long is an identifier.
+			w.found(kindUnscanned)
+			return kindMasks[kindUnscanned]
+		}
+		if classes, _, _ := survey(s); classes&isOdd != 0 {
+			w.sc.cleaned = appendClean(w.sc.cleaned[:0], s)
+			raw = slot(w.sc.cleaned)
+		}
+		w.sc.identifier(raw)
+	}
+	if treat != tenant {
+		w.search(raw, strong)
+		if w.needles.flooded && len(s) >= minNeedle && !known(s) {
+			w.sc.add(0, len(raw), kindUnscanned)
+		}
+	}
+	if spans := w.sc.sorted(); len(spans) > 0 {
+		for _, sp := range spans {
+			w.found(sp.kind)
+		}
+		if treat == joined || treat == tenant {
+			return w.standIn(s)
+		}
+		return kindMasks[spans[0].kind]
+	}
+	if seen {
+		return s
+	}
+	return w.restrict(raw, s)
+}
+
+// standIn is the pseudonym of an identifier that must not be stored but is joined by. Where it is a
+// copy of a pseudonymised field, it is that field's pseudonym.
+func (w *Worker) standIn(s string) string {
+	for i, id := range w.f.pseudonyms {
+		if w.raw[i] == s {
+			return w.pseudo.of(domainOf(id), s)
+		}
+	}
+	return w.pseudo.of(domainID, s)
+}
+
+// restrict bounds an identifier and replaces characters that identifiers do not have.
+func (w *Worker) restrict(raw, s string) string {
+	raw = cut(raw, maxIdentifier)
+	ok := true
+	for i := range len(raw) {
+		if !identByte(raw[i]) {
+			ok = false
+			break
+		}
+	}
+	if ok && len(raw) == len(s) {
+		return s
+	}
+	w.buf = w.buf[:0]
+	for i := range len(raw) {
+		switch c := raw[i]; {
+		case identByte(c):
+			w.buf = append(w.buf, c)
+		default:
+			w.buf = append(w.buf, '_')
+		}
+	}
+	return w.ev.Keep(w.buf)
+}
+
+// identByte tells whether an identifier may have c: letters, digits, and what routes, versions,
+// media types and request ids are made of.
+func identByte(c byte) bool {
+	return class[c]&(isToken|isAt|isAssign) != 0 || c == ',' || c == '{' || c == '}' || c == '*' || c == '|' || c == '#' || c == '$'
+}
+
+// inspect notes what kinds of values a field held that is about to be cleared.
+func (w *Worker) inspect(id event.ID) {
+	if id != event.URLQuery && id != event.HTTPRequestReferrer {
+		return
+	}
+	w.sc.reset()
+	w.sc.text(cut(w.ev.Str(id), maxQuery))
+	for _, sp := range w.sc.sorted() {
+		w.found(sp.kind)
+	}
+}
+
+// address keeps an address in canonical form, cuts it to its network, or clears what is none.
+func (w *Worker) address(id event.ID) {
+	s, ok := w.network(w.ev.Str(id))
+	if !ok {
+		w.ev.Clear(id)
+		return
+	}
+	w.ev.SetString(id, s)
+}
+
+func (w *Worker) network(s string) (string, bool) {
+	if !w.f.truncate {
+		return event.CanonicalIP(s)
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return "", false
+	}
+	a = a.Unmap().WithZone("")
+	size := 48
+	if a.Is4() {
+		size = 24
+	}
+	p, err := a.Prefix(size)
+	if err != nil {
+		return "", false
+	}
+	w.buf = p.Addr().AppendTo(w.buf[:0])
+	return w.ev.Keep(w.buf), true
+}
+
+// truncated removes doubles that cutting addresses to networks made.
+func (w *Worker) truncated(id event.ID) {
+	w.list = append(w.list[:0], w.ev.List(id)...)
+	w.ev.Clear(id)
+	for _, s := range w.list {
+		w.ev.Append(id, s)
+	}
+}
+
+// values treats the values of a list.
+func (w *Worker) values(id event.ID) {
+	w.list = append(w.list[:0], w.ev.List(id)...)
+	w.ev.Clear(id)
+	for i, s := range w.list {
+		if i == maxList {
+			break
+		}
+		switch w.f.treat[id] {
+		case closedList:
+			if oneOf(event.FieldOf(id).Enum, s) {
+				w.ev.Append(id, s)
+			}
+		case chosenList:
+			w.ev.Append(id, w.chosen(id, s))
+		case identifierList:
+			w.ev.Append(id, w.identifier(id, s))
+		case addressList:
+			if ip, ok := w.network(s); ok {
+				w.ev.Append(id, ip)
+			}
+		case kindList:
+			if kindName(s) {
+				w.ev.Append(id, s)
+			}
+		}
+	}
+	clear(w.list)
+}
+
+// kindName tells whether s can name a kind of finding: formats and enrichment note their own.
+func kindName(s string) bool {
+	for i := range len(s) {
+		if class[s[i]]&isLower == 0 && s[i] != '_' {
+			return false
+		}
+	}
+	return len(s) <= 24
+}
+
+func oneOf(enum []string, s string) bool {
+	for _, e := range enum {
+		if e == s {
+			return true
+		}
+	}
+	return false
+}
+
+// shortWord tells 1.2, ID, US-CA: eight letters, digits, dots and hyphens at most.
+func shortWord(s string) bool {
+	if len(s) > 8 {
+		return false
+	}
+	for i := range len(s) {
+		if class[s[i]]&isAlnum == 0 && s[i] != '.' && s[i] != '-' {
+			return false
+		}
+	}
+	return true
+}
