@@ -120,6 +120,13 @@ func (g *Generator) plant() {
 		inAgent := face("user_agent", 3_000)
 		line(func(_ *Generator, c *call) { c.ua = inAgent })
 	}
+	for _, a := range g.cfg.Attacks { // its second line has the whole key of its tenant
+		if a.Class == FaceInLog {
+			t := &g.world.tenants[max(a.Tenant-1, 0)]
+			note("api_key", "query of the attack "+string(a.Class), g.world.keys[t.keys[0]].secret)
+			break
+		}
+	}
 	cut := face("malformed", 9_000)
 	g.planted = append(g.planted, planted{wrong: true, text: func(b []byte) []byte {
 		return append(b[:len(b)/3], (`","frame":"` + cut)...)

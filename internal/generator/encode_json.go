@@ -41,7 +41,7 @@ func (e *encoder) livewardV1(b []byte, c *call) []byte {
 	m.b = appendEscaped(m.b, e.tmp)
 	m.unquote()
 	m.quote("trace_id")
-	m.b = appendHex(appendHex(m.b, mix(c.request[0])), c.request[1])
+	m.b = appendHexID(m.b, mix(c.request[0]), c.request[1])
 	m.unquote()
 	m.some("consumer_id", c.consumer())
 	m.some("key_hash", c.keyName())

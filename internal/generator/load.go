@@ -33,12 +33,12 @@ type load struct {
 	tenants []float64
 }
 
-// hours are the relative load of the hours of a day: a peak before lunch, one in the evening.
+// hourWeight is the relative load of an hour of the day: a peak before lunch, one in the evening.
 func hourWeight(hour int) float64 {
 	return [24]float64{
 		0.20, 0.10, 0.06, 0.05, 0.06, 0.15, 0.40, 0.75, 1.20, 1.70, 2.05, 2.10,
 		1.95, 1.50, 1.20, 1.15, 1.15, 1.20, 1.45, 1.80, 1.75, 1.20, 0.70, 0.40,
-	}[hour] / 1.0945
+	}[hour] / 1.01125
 }
 
 // weekdayWeight is the relative load of a day of the week.
