@@ -95,11 +95,11 @@ func nameOf(n ast.Node) string {
 	return ""
 }
 
-// oracleProgram compiles a checked tree for expr's machine.
-func oracleProgram(tree *parser.Tree, lists map[string]*compiledList, e *oracleEvent) (*vm.Program, error) {
+// oracleProgram compiles a checked tree for expr's machine; it runs on the event e points at.
+func oracleProgram(tree *parser.Tree, lists map[string]*compiledList, e **oracleEvent) (*vm.Program, error) {
 	config := environment(lists)
 	real := map[string]func(args ...any) (any, error){
-		"present": func(args ...any) (any, error) { return e.present[args[0].(string)], nil },
+		"present": func(args ...any) (any, error) { return (*e).present[args[0].(string)], nil },
 		"inNet": func(args ...any) (any, error) {
 			a, err := netip.ParseAddr(args[0].(string))
 			if err != nil {
@@ -128,7 +128,7 @@ func oracleProgram(tree *parser.Tree, lists map[string]*compiledList, e *oracleE
 			p, _ := a.Prefix(args[1].(int))
 			return p.String(), nil
 		},
-		"age": func(args ...any) (any, error) { return e.now.Sub(args[0].(time.Time)), nil },
+		"age": func(args ...any) (any, error) { return (*e).now.Sub(args[0].(time.Time)), nil },
 	}
 	for name, fn := range real {
 		f := config.Functions[name]
@@ -411,17 +411,20 @@ func agree(t *rapid.T) {
 		}
 		t.Skip("refused")
 	}
-	ev := drawEvent(t, lists)
-	program, err := oracleProgram(tree, lists, ev)
+	var current *oracleEvent
+	program, err := oracleProgram(tree, lists, &current)
 	if err != nil {
 		t.Fatalf("%s: oracle: %v", text, err)
 	}
-	want, err := vm.Run(program, ev.env)
-	if err != nil {
-		t.Fatalf("%s: oracle: %v", text, err)
-	}
-	if got := e.test(&scope{event: &ev.event}); got != want {
-		t.Fatalf("%s = %v, expr says %v\npresent: %v", text, got, want, ev.present)
+	for range 10 {
+		current = drawEvent(t, lists)
+		want, err := vm.Run(program, current.env)
+		if err != nil {
+			t.Fatalf("%s: oracle: %v", text, err)
+		}
+		if got := e.test(&scope{event: &current.event}); got != want {
+			t.Fatalf("%s = %v, expr says %v\npresent: %v", text, got, want, current.present)
+		}
 	}
 }
 
