@@ -33,7 +33,7 @@ func drawSteps(t *rapid.T, rules []*Rule) []Step {
 	var steps []Step
 	now, ingest := base, base
 	var sent []event.Signal
-	for range rapid.IntRange(1, 30).Draw(t, "steps") {
+	for range rapid.IntRange(1, 20).Draw(t, "steps") {
 		now += rapid.SampledFrom([]int64{0, 1, 3, 20, 700}).Draw(t, "gap") * 1e9
 		ingest = max(ingest, now) + rapid.Int64Range(-2, 3).Draw(t, "ingest")*1e9
 		s := Step{Agent: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "agent"), Ingest: ingest}
@@ -183,7 +183,7 @@ func TestSnapshotDamagedLeavesWindowsAsTheyWere(t *testing.T) {
 		"truncated": reseal(snapshot[:len(snapshot)/2], nil),
 		"longer":    reseal(snapshot[:len(snapshot)-16], []byte{0}),
 	}
-	for i := 0; i < len(snapshot); i += 97 {
+	for i := 0; i < len(snapshot); i += 997 {
 		b := bytes.Clone(snapshot)
 		b[i] ^= 0x40
 		bad[fmt.Sprint("bit in byte ", i)] = b

@@ -56,7 +56,7 @@ type tailKey struct {
 type tail struct {
 	key      tailKey
 	lateness time.Duration
-	max      int64 // largest event time, noTime before the first
+	max      int64         // largest event time, noTime before the first
 	seen     time.Duration // of alive, when a step last named the path
 	files    []tailFile
 }
