@@ -9,11 +9,19 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/liveward/liveward/internal/estest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"liveward": main})
+	testscript.Main(withServer{m}, map[string]func(){"liveward": main})
 }
+
+// withServer stops the Elasticsearch of this test binary, if it had one, when the tests are over.
+type withServer struct{ m *testing.M }
+
+// Run implements testscript.TestingM.
+func (w withServer) Run() int { return estest.Run(w.m) }
 
 func TestScripts(t *testing.T) {
 	repo, err := filepath.Abs("../..")

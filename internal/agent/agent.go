@@ -187,7 +187,7 @@ func (a *Agent) Serve(ctx context.Context, reload <-chan struct{}) error {
 	rg, rctx := errgroup.WithContext(readers)
 	rg.Go(func() error { return a.detector.Run(rctx) })
 	rg.Go(func() error { return a.notifying.Run(rctx) })
-	rg.Go(func() error { return ignoreDone(rctx, a.manager.Run(rctx, a.now)) })
+	rg.Go(func() error { return a.notify(rctx) })
 	for _, d := range a.deliveries {
 		rg.Go(func() error { return d.Run(rctx) })
 	}
@@ -209,6 +209,23 @@ func (a *Agent) Serve(ctx context.Context, reload <-chan struct{}) error {
 	a.drain(rctx)
 	stopReaders()
 	return errors.Join(err, rg.Wait())
+}
+
+// notify delivers notifications, once the alerts of the time before the start were applied: an
+// incident that goes on in them must not be told of as resolved first.
+func (a *Agent) notify(ctx context.Context) error {
+	for {
+		behind, err := a.notifying.Behind(ctx)
+		if err == nil && behind == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return ignoreDone(ctx, a.manager.Run(ctx, a.now))
 }
 
 // errEnded says that every input has come to its end, as standard input does.

@@ -395,6 +395,11 @@ func (p *Plan) Blind() map[string][]event.ID {
 		}
 		for _, id := range p.Formats.Provides(in.Format) {
 			provided[id] = true
+			if id == event.LivenessDecisionRaw || id == event.LivenessScoreRaw {
+				for _, v := range p.Vendors.Provides() {
+					provided[v] = true
+				}
+			}
 		}
 		roster = roster || in.Keys != ""
 		provided[event.OrganizationID] = provided[event.OrganizationID] || in.Tenant != ""

@@ -96,10 +96,13 @@ func (a *Alert) KeyText() string {
 	return strings.Join(parts, ", ")
 }
 
-// Group is the fingerprint of alerts that belong together: rule and key.
+// Group is the fingerprint of alerts that belong together: rule and key, in whatever order the key's
+// fields stand.
 func (a *Alert) Group() Hash {
+	key := slices.Clone(a.Key)
+	slices.SortFunc(key, func(a, b Value) int { return int(a.Field) - int(b.Field) })
 	parts := []string{"group", a.Rule.ID}
-	for _, v := range a.Key {
+	for _, v := range key {
 		parts = append(parts, v.Field.String(), v.String())
 	}
 	return HashStrings(parts...)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -138,21 +139,29 @@ func documentsOf(e *journal.Entry, codec *journal.Codec, buf *[]byte) ([]event.D
 	case e.Subject == journal.RulesetSubject:
 		return nil, nil
 	case strings.HasPrefix(e.Subject, "alerts."):
-		alerts, err := decodeAlerts(e.Body)
-		if err != nil {
-			return nil, err
-		}
-		docs := make([]event.Document, len(alerts))
-		for i, a := range alerts {
-			docs[i] = a.Document()
-		}
-		return docs, nil
+		return alertDocuments(e.Body)
 	}
 	var err error
 	if *buf, err = codec.DecodeDocs(e.Body, (*buf)[:0]); err != nil {
 		return nil, err
 	}
 	return journal.Documents(*buf)
+}
+
+// alertDocuments splits a message of alerts into the documents that were journaled.
+func alertDocuments(body []byte) ([]event.Document, error) {
+	var docs []event.Document
+	for line := range bytes.Lines(body) {
+		line = bytes.TrimSuffix(line, []byte{'\n'})
+		a, err := event.ParseAlert(line)
+		if err != nil {
+			return nil, err
+		}
+		d := a.Document()
+		d.JSON = line
+		docs = append(docs, d)
+	}
+	return docs, nil
 }
 
 // Name is the forwarder's name in the configuration.

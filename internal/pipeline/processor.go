@@ -225,6 +225,7 @@ func (p *Processor) quarantine(line *event.Line, pos *event.Position, ingest int
 	ev := &p.ev
 	ev.Reset()
 	p.Privacy.Quarantine(line.Data, ev, reason)
+	p.Enrich.Stamp(ev)
 	t := p.clock(pos).max
 	if t == 0 {
 		t = ingest

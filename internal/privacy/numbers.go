@@ -90,6 +90,9 @@ func (sc *scanner) digitRun(s string, i int, bare bool) int {
 			}
 			from, to := pos[a], pos[b-1]+1
 			solid := to-from == b-a
+			if solid && inHexToken(s, from, to) {
+				continue
+			}
 			alone := (from == 0 || class[s[from-1]]&isAlpha == 0) && (to == len(s) || class[s[to]]&isAlpha == 0)
 			if k := judge(digit[a:b], pos[a:b], solid, alone, bare); k != kindNone {
 				sc.add(from, to, k)
@@ -99,6 +102,36 @@ func (sc *scanner) digitRun(s string, i int, bare bool) int {
 		}
 	}
 	return j
+}
+
+// minHexToken is the length from which a token of hexadecimal digits is taken for a random one.
+const minHexToken = 24
+
+// inHexToken tells whether the digits from..to are part of a longer token of hexadecimal digits in
+// one case, such as a request id: one in some thousands of those has a card number's digits in it by
+// chance, and each would be an alarm about nothing.
+func inHexToken(s string, from, to int) bool {
+	lower, upper := false, false
+	hex := func(c byte) bool {
+		switch {
+		case c >= 'a' && c <= 'f':
+			lower = true
+		case c >= 'A' && c <= 'F':
+			upper = true
+		default:
+			return class[c]&isDigit != 0
+		}
+		return true
+	}
+	a, b := from, to
+	for a > 0 && hex(s[a-1]) {
+		a--
+	}
+	for b < len(s) && hex(s[b]) {
+		b++
+	}
+	whole := (a == 0 || class[s[a-1]]&isAlpha == 0) && (b == len(s) || class[s[b]]&isAlpha == 0)
+	return whole && lower != upper && b-a >= minHexToken
 }
 
 // judge says what a number is. solid: no separators; alone: no letter touches it.

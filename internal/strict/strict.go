@@ -348,8 +348,31 @@ func scalarText(n ast.Node) (string, bool) {
 		return t.Value.Value, true
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 		return n.GetToken().Value, true
+	case *ast.MappingNode:
+		if len(t.Values) == 1 {
+			return colonText(t.Values[0])
+		}
+	case *ast.MappingValueNode:
+		return colonText(t)
 	}
 	return "", false
+}
+
+// colonText is the text of a plain scalar with a colon in it, such as https://es1:9200, which the
+// parser takes for a mapping where it stands in a list in braces. Only a colon with a space behind it
+// makes a mapping.
+func colonText(kv *ast.MappingValueNode) (string, bool) {
+	key, ok := kv.Key.(*ast.StringNode)
+	if !ok {
+		return "", false
+	}
+	value, ok := scalarText(kv.Value)
+	k, v := key.GetToken(), kv.Value.GetToken()
+	if !ok || k.Position == nil || v.Position == nil || k.Type != token.StringType ||
+		v.Position.Line != k.Position.Line || v.Position.Column != k.Position.Column+len([]rune(key.Value))+1 {
+		return "", false
+	}
+	return key.Value + ":" + value, true
 }
 
 func join(path, key string) string {

@@ -57,6 +57,27 @@ sub:
 	}
 }
 
+// A plain scalar may hold a colon wherever it stands.
+func TestColons(t *testing.T) {
+	for src, want := range map[string]string{
+		"list: [{tags: [https://a.b:9200]}]":          "https://a.b:9200",
+		"list: [{tags: [https://a.b:9200], path: x}]": "https://a.b:9200",
+		"list:\n  - tags: [https://a.b:9200]":         "https://a.b:9200",
+		"list: [{tags: ['https://a.b:9200']}]":        "https://a.b:9200",
+	} {
+		var c config
+		if err := strict.Decode("c.yaml", []byte(src), &c).Err(); err != nil {
+			t.Errorf("%s: %v", src, err)
+		} else if c.List[0].Tags[0] != want {
+			t.Errorf("%s: got %q", src, c.List[0].Tags[0])
+		}
+	}
+	var c config
+	if err := strict.Decode("c.yaml", []byte("list: [{tags: [a: 9200]}]"), &c).Err(); err == nil {
+		t.Error("a mapping passed for a string")
+	}
+}
+
 func TestEverythingWrongAtOnce(t *testing.T) {
 	var c config
 	f := strict.Decode("c.yaml", []byte(`nmae: x
