@@ -2,17 +2,37 @@ package estest
 
 import (
 	"archive/zip"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 )
 
-func TestMain(m *testing.M) { os.Exit(Run(m)) }
-
-// TestServer: what the tests of other packages rely on.
+// TestServer starts a server as "estest up" does, finds it by the environment, uses it as the tests of
+// other packages do, and ends it.
 func TestServer(t *testing.T) {
-	s := Shared(t)
+	state, err := Up()
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := false
+	t.Cleanup(func() {
+		if !down {
+			_ = Down(state)
+		}
+	})
+	t.Setenv(StateEnv, state)
+	s, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err == nil {
+		t.Error("a test may start the server of the whole run")
+	}
+	s.Remove() // not ours: has no effect
 	if s.URL[:8] != "https://" {
 		t.Errorf("URL %s is not TLS", s.URL)
 	}
@@ -32,6 +52,25 @@ func TestServer(t *testing.T) {
 	docs := s.Docs(t, index)
 	if s.Count(t, index) != 1 || len(docs) != 1 || docs[0].ID != "a" || string(docs[0].Source) != `{"x":1}` {
 		t.Errorf("documents: %v", docs)
+	}
+
+	down = true
+	if err := Down(state); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(s.Dir); !os.IsNotExist(err) {
+		t.Errorf("directory is left: %v", err)
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "https://"))
+		if err != nil {
+			break
+		}
+		c.Close()
+		if time.Now().After(deadline) {
+			t.Fatal("the server still listens")
+		}
 	}
 }
 

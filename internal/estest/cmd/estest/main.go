@@ -7,11 +7,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
-	"syscall"
 
 	"github.com/liveward/liveward/internal/estest"
 )
@@ -29,21 +26,11 @@ func main() {
 }
 
 func up() error {
-	s, err := estest.Launch(estest.Options{}, true)
-	if err != nil {
-		return err
+	path, err := estest.Up()
+	if err == nil {
+		fmt.Printf("%s=%s\n", estest.StateEnv, path)
 	}
-	b, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(s.Dir, "state.json")
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		s.Remove()
-		return err
-	}
-	fmt.Printf("%s=%s\n", estest.StateEnv, path)
-	return nil
+	return err
 }
 
 func down() error {
@@ -51,22 +38,5 @@ func down() error {
 	if path == "" {
 		return nil // none was started
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	var s estest.Server
-	if err := json.Unmarshal(b, &s); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if s.PID <= 1 || s.Dir != filepath.Dir(path) {
-		return fmt.Errorf("%s does not describe a server of estest up", path)
-	}
-	// The number may belong to another process by now: ours works in its own directory.
-	if cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", s.PID)); err == nil && cwd == s.Dir {
-		if err := syscall.Kill(-s.PID, syscall.SIGKILL); err != nil {
-			return fmt.Errorf("end process group %d: %w", s.PID, err)
-		}
-	}
-	return os.RemoveAll(s.Dir)
+	return estest.Down(path)
 }
