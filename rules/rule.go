@@ -50,7 +50,30 @@ type Rule struct {
 	Show     []event.ID // at most event.MaxShow; for title, top and evidence
 	Suppress Suppress
 
+	Steps     []SequenceStep // sequence
+	FirstSeen FirstSeenSpec  // first_seen; its tuple is Of
+
 	matcher *matcher
+}
+
+// SequenceStep is one step of a sequence. Its events carry its number, from 1, as Signal.Step; events
+// that reset it carry StepReset more.
+type SequenceStep struct {
+	Name     string
+	AtLeast  int64 // events that complete the step; at least 1
+	HasUntil bool  // some events reset the step
+	Negative bool  // "not followed by": the last step, and the rule fires where it does not come
+}
+
+// StepReset is what Signal.Step has beyond the number of the step where the event matched the step's
+// until. A sequence therefore has fewer steps than this.
+const StepReset = 128
+
+// FirstSeenSpec says when values are new.
+type FirstSeenSpec struct {
+	History time.Duration // for how long values are remembered after they were last seen
+	Learn   time.Duration // for how long a key that is new teaches and fires on nothing
+	Again   time.Duration // for how long a tuple that had an alert has no other; 0 means History
 }
 
 // Risk is the risk a firing adds to an entity.
