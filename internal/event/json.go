@@ -1,7 +1,9 @@
 package event
 
 import (
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -13,27 +15,26 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	prev := -1
 	depth := 0
-	e.Present(func(id ID) {
-		p := &plans[id]
-		if p.skip {
-			return
-		}
-		common := 0
-		if prev >= 0 {
-			common = commonDepth(&plans[prev], p)
-			for ; depth > common; depth-- {
-				dst = append(dst, '}')
+	for w, word := range e.present {
+		word &^= transientFields[w]
+		for word != 0 {
+			id := ID(w*64 + bits.TrailingZeros64(word))
+			word &= word - 1
+			p := &plans[id]
+			common := 0
+			if prev >= 0 {
+				common = int(shared[prev][id])
+				for ; depth > common; depth-- {
+					dst = append(dst, '}')
+				}
+				dst = append(dst, ',')
 			}
-			dst = append(dst, ',')
+			dst = append(dst, p.opening[common]...)
+			depth = p.depth
+			dst = e.appendValue(dst, id)
+			prev = int(id)
 		}
-		for ; depth < len(p.segments)-1; depth++ {
-			dst = append(dst, p.segments[depth]...)
-			dst = append(dst, '{')
-		}
-		dst = append(dst, p.segments[depth]...)
-		dst = e.appendValue(dst, id)
-		prev = int(id)
-	})
+	}
 	for ; depth > 0; depth-- {
 		dst = append(dst, '}')
 	}
@@ -56,7 +57,7 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 }
 
 func (e *Event) appendValue(dst []byte, id ID) []byte {
-	switch fields[id].Type {
+	switch types[id] {
 	case Keywords:
 		dst = append(dst, '[')
 		for i, s := range e.list[id] {
@@ -81,41 +82,86 @@ func (e *Event) appendValue(dst []byte, id ID) []byte {
 	}
 }
 
-// plan is how a field's name is written: the segments of its path, quoted, with colon.
+// plan is how a field's name is written: by how many objects are open already, the objects still to
+// be opened and the key, as one literal.
 type plan struct {
-	path     []string
-	segments []string
-	skip     bool
+	path    []string
+	depth   int // objects around the value
+	opening []string
 }
 
-//nolint:gochecknoglobals // computed once from the constant table
-var plans = makePlans()
+// What follows is computed once from the constant table of fields.
+//
+//nolint:gochecknoglobals // constant after start
+var (
+	plans           = makePlans()
+	shared          = makeShared()
+	types           = makeTypes()
+	transientFields = makeTransient()
+)
 
 func makePlans() [NumFields]plan {
 	var out [NumFields]plan
 	for id := range out {
 		path := strings.Split(fields[id].Name, ".")
-		segments := make([]string, len(path))
-		for i, s := range path {
-			segments[i] = strconv.Quote(s) + ":"
+		p := plan{path: path, depth: len(path) - 1, opening: make([]string, len(path))}
+		for open := range p.opening {
+			var b strings.Builder
+			for _, s := range path[open:p.depth] {
+				b.WriteString(strconv.Quote(s) + ":{")
+			}
+			p.opening[open] = b.String() + strconv.Quote(path[p.depth]) + ":"
 		}
-		out[id] = plan{path: path, segments: segments, skip: fields[id].Class == Transient}
+		out[id] = p
 	}
 	return out
 }
 
-// commonDepth is the number of objects two fields share.
-func commonDepth(a, b *plan) int {
-	n := min(len(a.path), len(b.path)) - 1
-	for i := range n {
-		if a.path[i] != b.path[i] {
-			return i
+// makeShared computes the number of objects each two fields share.
+func makeShared() [NumFields][NumFields]uint8 {
+	var out [NumFields][NumFields]uint8
+	for a := range out {
+		for b := range out {
+			n := min(plans[a].depth, plans[b].depth)
+			for i := range n {
+				if plans[a].path[i] != plans[b].path[i] {
+					n = i
+					break
+				}
+			}
+			out[a][b] = uint8(n)
 		}
 	}
-	return n
+	return out
+}
+
+func makeTypes() [NumFields]Type {
+	var out [NumFields]Type
+	for id := range out {
+		out[id] = fields[id].Type
+	}
+	return out
+}
+
+func makeTransient() [presentWords]uint64 {
+	var out [presentWords]uint64
+	for id := range NumFields {
+		if fields[id].Class == Transient {
+			out[id/64] |= 1 << (id % 64)
+		}
+	}
+	return out
 }
 
 const hexDigits = "0123456789abcdef"
+
+// plainASCII tells whether none of eight bytes is a control character, a quote, a backslash, DEL or
+// not ASCII: then they stand in JSON as they are.
+func plainASCII(v uint64) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	zero := func(x uint64) uint64 { return (x - ones) &^ x }
+	return (v|(v-ones*0x20)|zero(v^ones*'"')|zero(v^ones*'\\')|zero(v^ones*0x7f))&high == 0
+}
 
 // AppendJSONString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD, control
 // characters are escaped: whatever the log held, the document is valid and on one line.
@@ -123,6 +169,12 @@ func AppendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
+		for i+8 <= len(s) && plainASCII(binary.LittleEndian.Uint64(Bytes(s[i:i+8]))) {
+			i += 8
+		}
+		if i >= len(s) {
+			break
+		}
 		b := s[i]
 		if b < utf8.RuneSelf {
 			if b >= 0x20 && b != '"' && b != '\\' && b != 0x7f {

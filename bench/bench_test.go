@@ -1,0 +1,135 @@
+// Package bench measures the whole way of a line, with the parts as the agent puts them together.
+//
+// It holds benchmarks and nothing else; make bench runs them beside those of the packages.
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/liveward/liveward/internal/agent"
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/generator"
+	"github.com/liveward/liveward/internal/pipeline"
+)
+
+// corpus writes n generated lines and returns the file.
+func corpus(b *testing.B, format string, n int) string {
+	b.Helper()
+	g, err := generator.New(generator.Config{
+		Seed: 1, Start: time.Date(2026, 3, 2, 2, 0, 0, 0, time.UTC), Format: format, Rate: 200,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var buf bytes.Buffer
+	for range n {
+		line, ok := g.Next()
+		if !ok {
+			b.Fatal("the generator ended early")
+		}
+		buf.Write(line.Text)
+		buf.WriteByte('\n')
+	}
+	path := filepath.Join(b.TempDir(), format)
+	if err := os.WriteFile(path, buf.Bytes(), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return path
+}
+
+func plan(b *testing.B, format string) *agent.Plan {
+	b.Helper()
+	p, err := agent.LoadOffline(agent.Offline{Format: format, NeedRules: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return p
+}
+
+// cpu is the user and system time of this process.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkReplay is `liveward replay` over a file of generated lines with the pack: read, parse,
+// enrich, privacy, match, encode, windows. events/cpu-s is what one core does in a second.
+func BenchmarkReplay(b *testing.B) {
+	for _, format := range []string{"nginx_json", "liveward_v1", "kong_json", "nginx_combined"} {
+		b.Run(format, func(b *testing.B) {
+			const lines = 200_000
+			path := corpus(b, format, lines)
+			p := plan(b, format)
+			b.ReportAllocs()
+			start := cpu()
+			n := int64(0)
+			for b.Loop() {
+				r := p.Replay(agent.ReplayOptions{})
+				r.Rules = p.Rules
+				r.Alert = func(*event.Alert) error { return nil }
+				r.Document = func(pipeline.Processed) error { return nil }
+				res, err := r.Run(context.Background(), []string{path})
+				if err != nil {
+					b.Fatal(err)
+				}
+				n += res.Lines
+			}
+			spent := cpu() - start
+			b.ReportMetric(float64(n)/spent.Seconds(), "events/cpu-s")
+			b.ReportMetric(float64(spent.Nanoseconds())/float64(n), "cpu-ns/event")
+		})
+	}
+}
+
+// BenchmarkKeys is the memory of the windows over lines that each have a device, a user and an
+// address of their own.
+func BenchmarkKeys(b *testing.B) {
+	for _, keys := range []int{20_000, 200_000} {
+		b.Run(fmt.Sprint(keys), func(b *testing.B) {
+			var buf bytes.Buffer
+			for i := range keys {
+				fmt.Fprintf(&buf, `{"ts":"2026-03-02T02:%02d:%02d.%03dZ","request_id":"r%d","consumer_id":"onb","client_ip":"10.%d.%d.%d","operation":"submit","status":401,"key_hash":"k%d","subject_ref":"s%d","device_ref":"d%d","liveness":{"vendor":"acme","decision":"spoof","score":0.1,"session_id":"x%d","attempt":1}}`+"\n",
+					i*1000/keys/60, i*1000/keys%60, i%1000, i, i>>16&255, i>>8&255, i&255, i, i, i, i)
+			}
+			path := filepath.Join(b.TempDir(), "keys")
+			if err := os.WriteFile(path, buf.Bytes(), 0o600); err != nil {
+				b.Fatal(err)
+			}
+			p := plan(b, "liveward_v1")
+			var peak uint64
+			for b.Loop() {
+				r := p.Replay(agent.ReplayOptions{})
+				r.Rules = p.Rules
+				seen := 0
+				r.Document = func(pipeline.Processed) error {
+					if seen++; seen%20_000 == 0 {
+						var m runtime.MemStats
+						runtime.ReadMemStats(&m)
+						peak = max(peak, m.HeapInuse+m.StackInuse)
+					}
+					return nil
+				}
+				if _, err := r.Run(context.Background(), []string{path}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			var u syscall.Rusage
+			if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(peak)/(1<<20), "heap-MiB")
+			b.ReportMetric(float64(u.Maxrss)/1024, "maxrss-MiB")
+		})
+	}
+}
