@@ -252,7 +252,7 @@ func TestNeeds(t *testing.T) {
 			t.Fatal(problems)
 		}
 		var got []string
-		for _, id := range needsOf(&spec{}, e) {
+		for _, id := range needsOf(&spec{}, e, nil, nil) {
 			got = append(got, id.String())
 		}
 		if s := strings.Join(got, " "); s != want {

@@ -219,6 +219,10 @@ func (l *loader) rule(s *source, c *compiler) *Rule {
 		return nil
 	}
 	checkFixtures(sp, s, r.matcher.lists, c.lists)
+	if !counted(r) {
+		n := sp.root.get(string(r.Kind))
+		s.report(LevelError, n.at, fmt.Sprintf("kind %s is not available in this version", r.Kind), "")
+	}
 	if s.failed() {
 		return nil
 	}
@@ -236,37 +240,6 @@ func (l *loader) playbook(name string) bool {
 	}
 	info, err := fs.Stat(l.fsys, "playbooks/"+name+".md")
 	return err == nil && !info.IsDir()
-}
-
-// compileRule compiles a rule's conditions; nil where the file has an error.
-func compileRule(sp *spec, s *source, c *compiler) *Rule {
-	r := sp.rule
-	m := &matcher{spec: sp, source: s}
-	r.matcher = m
-	var when *expression
-	if sp.when != nil {
-		when = compileNode(sp.when, s, c)
-	}
-	var normals []string
-	for _, x := range sp.except {
-		e := compileNode(x.when, s, c)
-		if e == nil {
-			continue
-		}
-		m.except = append(m.except, exception{test: e.test, until: x.until})
-		m.lists = append(m.lists, e.lists...)
-		normals = append(normals, e.normal)
-	}
-	if when == nil || s.failed() {
-		return nil
-	}
-	m.test, m.conjuncts = when.test, when.conjuncts
-	m.lists = append(m.lists, when.lists...)
-	slices.Sort(m.lists)
-	m.lists = slices.Compact(m.lists)
-	m.needs = needsOf(sp, when)
-	r.State = stateKey(&r, when, m.except, normals, c.lists, m.lists)
-	return &r
 }
 
 // checkFixtures checks the lists that tests bring along.
@@ -319,22 +292,6 @@ func cutByComment(n *node, s *source) bool {
 	}
 	rest := []rune(s.lines[end.line-1])
 	return strings.HasPrefix(strings.TrimLeft(string(rest[min(end.column-1, len(rest)):]), " \t"), "#")
-}
-
-// needsOf are the fields without which the rule cannot match: those stated, or those of the
-// conjuncts, with by and of.
-func needsOf(sp *spec, when *expression) []event.ID {
-	if sp.needs != nil {
-		return sp.needs
-	}
-	var out []event.ID
-	for _, j := range when.conjuncts {
-		out = append(out, j.needs...)
-	}
-	out = append(out, sp.rule.By...)
-	out = append(out, sp.rule.Of...)
-	slices.Sort(out)
-	return slices.Compact(out)
 }
 
 // Needs returns the fields without which the rule cannot match, in order of name. A rule whose

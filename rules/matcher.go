@@ -7,6 +7,8 @@ import (
 // matcher is the compiled form of a rule's when and except.
 type matcher struct {
 	test      condition
+	hit       condition // spike.of; nil where every match is a hit
+	steps     []stepTest
 	except    []exception
 	conjuncts []conjunct // of when; for the index
 	lists     []string   // names of the lists used, sorted
@@ -14,6 +16,9 @@ type matcher struct {
 	spec      *spec      // what it was compiled from; tests with fixtures compile it again
 	source    *source
 }
+
+// stepTest is a compiled step of a sequence; until may be nil.
+type stepTest struct{ when, until condition }
 
 // exception is a compiled except entry.
 type exception struct {
@@ -66,7 +71,11 @@ func (m *Matcher) try(i int, o *Origin, buf *event.SignalBuffer) {
 	r := m.set.rules[i]
 	s, stats := &m.scope, &m.stats[i]
 	s.failed = false
-	matched := r.matcher.test(s)
+	matched, steps := r.matcher.test(s), uint32(0)
+	if matched && r.Kind == Sequence {
+		steps = r.matcher.stepsOf(s)
+		matched = steps != 0
+	}
 	if s.failed {
 		stats.Errors++
 	}
@@ -87,7 +96,7 @@ func (m *Matcher) try(i int, o *Origin, buf *event.SignalBuffer) {
 			return
 		}
 	}
-	if r.Kind == Distinct {
+	if r.tuple() {
 		for _, id := range r.Of {
 			if !ev.Has(id) {
 				stats.NoKey++
@@ -96,9 +105,45 @@ func (m *Matcher) try(i int, o *Origin, buf *event.SignalBuffer) {
 		}
 	}
 	stats.Matches++
+	if r.Kind == Sequence {
+		for i := range r.matcher.steps {
+			if steps&(1<<i) != 0 {
+				m.signal(r, o, when, skewed, uint8(i+1), buf)
+			}
+			if steps&(1<<(i+maxSteps)) != 0 {
+				m.signal(r, o, when, skewed, uint8(StepReset+i+1), buf)
+			}
+		}
+		return
+	}
+	step := uint8(0)
+	if r.Kind == Spike && (r.matcher.hit == nil || r.matcher.hit(s)) {
+		step = 1
+	}
+	m.signal(r, o, when, skewed, step, buf)
+}
+
+// stepsOf tells which steps of a sequence an event matches: bit i for step i, bit maxSteps+i for what
+// resets it.
+func (m *matcher) stepsOf(s *scope) uint32 {
+	var steps uint32
+	for i := range m.steps {
+		if m.steps[i].when(s) {
+			steps |= 1 << i
+		}
+		if until := m.steps[i].until; until != nil && until(s) {
+			steps |= 1 << (i + maxSteps)
+		}
+	}
+	return steps
+}
+
+// signal appends one signal.
+func (m *Matcher) signal(r *Rule, o *Origin, when int64, skewed bool, step uint8, buf *event.SignalBuffer) {
+	ev := m.scope.event
 	sig := event.Signal{
 		State: r.State, Event: o.Event, Time: when, File: o.File, Offset: o.Offset, Index: o.Index,
-		Late: ev.Bool(event.LivewardLate), Skewed: skewed, Drill: drill(ev),
+		Late: ev.Bool(event.LivewardLate), Skewed: skewed, Drill: drill(ev), Step: step,
 	}
 	// The values of one signal lie side by side in the buffer.
 	start := buf.Mark()
@@ -107,7 +152,7 @@ func (m *Matcher) try(i int, o *Origin, buf *event.SignalBuffer) {
 	}
 	sig.Key = buf.Since(start)
 	start = buf.Mark()
-	if r.Kind == Distinct {
+	if r.tuple() {
 		for _, id := range r.Of {
 			add(buf, ev, id)
 		}
@@ -124,6 +169,9 @@ func (m *Matcher) try(i int, o *Origin, buf *event.SignalBuffer) {
 	sig.Show = buf.Since(start)
 	buf.Signals = append(buf.Signals, sig)
 }
+
+// tuple tells whether the rule is about the values of its of, without which an event does not count.
+func (r *Rule) tuple() bool { return r.Kind == Distinct || r.Kind == FirstSeen }
 
 // windowTime is the time that windows and exceptions know the event by.
 func windowTime(ev *event.Event, o *Origin) (t int64, skewed bool) {

@@ -12,7 +12,9 @@ import (
 // spec is a rule as its file says, checked but not compiled.
 type spec struct {
 	rule   Rule // all but matcher and state
-	when   *node
+	when   *node // nil where a sequence has none
+	hit    *node // spike.of: which of the matching events are hits
+	steps  []stepSpec
 	except []exceptSpec
 	needs  []event.ID // as stated; nil where by default
 	tests  []*testCase
@@ -235,43 +237,44 @@ func (sp *spec) kind(d decoder, m map[string]*node) {
 			d.errorf(m[k], "", "%s is not available in this version", k)
 		}
 	}
-	switch r.Kind {
-	case Threshold:
-		r.Count = d.integer(key, "threshold", 1, maxCount)
-	case Distinct:
-		if dm := d.mapping(key, "distinct", "of", "at_least"); dm != nil {
-			if dm["of"] == nil || dm["at_least"] == nil {
-				d.errorf(key, "want {of: user.id, at_least: 6}", "distinct has of and at_least")
-			} else {
-				r.Of = d.valueFields(dm["of"], "distinct.of", maxBy)
-				r.Count = d.integer(dm["at_least"], "distinct.at_least", 2, maxCount)
-			}
+	sp.parameters(d, m, key)
+	sp.window(d, m, key)
+}
+
+// window reads window and once, as far as the kind has them.
+func (sp *spec) window(d decoder, m map[string]*node, key *node) {
+	r := &sp.rule
+	switch n := m["window"]; {
+	case n == nil:
+		if windowed(r.Kind) {
+			d.errorf(key, "such as window: 5m", "%s has no window", r.Kind)
 		}
-	case Each:
-	case Spike, FirstSeen, Sequence, Absence, Chain:
-		d.errorf(key, "this version has rules per event, threshold and distinct", "kind %s is not available in this version", r.Kind)
+	case windowed(r.Kind):
+		r.Window = d.duration(n, "window", minWindow, maxWindow)
+	case r.Kind == Each && m["once"] != nil:
+		r.Window = d.duration(n, "window", minWindow, maxWindow)
+	case r.Kind == Each:
+		d.errorf(n, "give it a threshold, distinct or once, or take the window away", "a rule per event has no window")
+	case r.Kind == Absence:
+		d.errorf(n, "absence.for says how long", "absence has no window")
+	default:
+		d.errorf(n, "first_seen.history says how long values are remembered", "first_seen has no window")
+	}
+	n := m["once"]
+	if n == nil {
 		return
 	}
-	windowed := r.Kind == Threshold || r.Kind == Distinct
-	switch n := m["window"]; {
-	case n != nil && !windowed && m["once"] == nil:
-		d.errorf(n, "give it a threshold, distinct or once, or take the window away", "a rule per event has no window")
-	case n != nil:
-		r.Window = d.duration(n, "window", minWindow, maxWindow)
-	case windowed:
-		d.errorf(key, "such as window: 5m", "%s has no window", r.Kind)
-	}
-	if n := m["once"]; n != nil {
-		r.Once = d.valueFields(n, "once", maxBy)
-		switch r.Kind {
-		case Each:
-			if m["window"] == nil {
-				d.errorf(n, "such as window: 1h", "once has no window")
-			}
-		case Distinct:
-			d.errorf(n, "distinct counts each value once already", "once has no use with distinct")
-		case Threshold, Spike, FirstSeen, Sequence, Absence, Chain:
+	r.Once = d.valueFields(n, "once", maxBy)
+	switch r.Kind {
+	case Each:
+		if m["window"] == nil {
+			d.errorf(n, "such as window: 1h", "once has no window")
 		}
+	case Distinct:
+		d.errorf(n, "distinct counts each value once already", "once has no use with distinct")
+	case FirstSeen, Absence, Chain:
+		d.errorf(n, "", "once has no use with %s", r.Kind)
+	case Threshold, Spike, Sequence:
 	}
 }
 
