@@ -142,8 +142,8 @@ func Default() Config {
 	}
 }
 
-// defaultInput is an input before its keys are read.
-func defaultInput() InputConfig {
+// DefaultInput is an input before its keys are read.
+func DefaultInput() InputConfig {
 	return InputConfig{
 		Format: "auto", Start: "beginning", MaxLine: 1 << 20,
 		Lateness: strict.Duration(5 * time.Second), Timezone: "UTC",

@@ -272,7 +272,7 @@ func near(word string, names []string) string {
 }
 
 func fillInput(in *InputConfig) {
-	d := defaultInput()
+	d := DefaultInput()
 	if in.Format == "" {
 		in.Format = d.Format
 	}
