@@ -53,7 +53,8 @@ type Rule struct {
 	Steps     []SequenceStep // sequence
 	FirstSeen FirstSeenSpec  // first_seen; its tuple is Of
 
-	matcher *matcher
+	matcher    *matcher
+	alertMatch AlertMatch // of kind chain
 }
 
 // SequenceStep is one step of a sequence. Its events carry its number, from 1, as Signal.Step; events
