@@ -52,6 +52,9 @@ type Rule struct {
 
 	Steps     []SequenceStep // sequence
 	FirstSeen FirstSeenSpec  // first_seen; its tuple is Of
+	Spike     SpikeSpec
+	Absence   AbsenceSpec // of kind absence; Window is its For
+	Chain     ChainSpec
 
 	matcher    *matcher
 	alertMatch AlertMatch // of kind chain

@@ -28,6 +28,7 @@ type Alert struct {
 	Evidence   []Hash  // event ids, newest last, at most MaxEvidence
 	Explain    string  // why it fired, one sentence
 	Mode       string  // "live" or "shadow"
+	Status     Status  // zero means firing
 	Late       bool    // found in a backlog after its window had passed
 	Tenant     string  // organization.id of the events, where they agree
 	Drill      bool    // labels.drill
@@ -36,6 +37,17 @@ type Alert struct {
 
 // MaxEvidence bounds Alert.Evidence.
 const MaxEvidence = 20
+
+// Status says what an alert's document reports.
+type Status string
+
+// The statuses. Documents that report something else than a firing are about an earlier alert of the
+// same rule and key: they begin nothing, and notify at most those who know of that alert.
+const (
+	Firing    Status = ""          // the rule fired
+	Recovered Status = "recovered" // what was absent has been seen again
+	Updated   Status = "updated"   // late data shows that what was absent had not been so all the time
+)
 
 // AlertRule is what an alert says of its rule.
 type AlertRule struct {
@@ -187,6 +199,9 @@ func (a *Alert) AppendJSON(dst []byte) []byte {
 	d.put("liveward.alert.evidence", evidence)
 	d.put("liveward.alert.explain", a.Explain)
 	d.put("liveward.alert.mode", a.Mode)
+	if a.Status != Firing {
+		d.put("liveward.alert.status", string(a.Status))
+	}
 	d.put("liveward.alert.playbook", a.Rule.Playbook)
 	if a.Late {
 		d.put("liveward.alert.late", true)
@@ -232,6 +247,7 @@ func ParseAlert(doc []byte) (*Alert, error) {
 				Evidence   []Hash                     `json:"evidence"`
 				Explain    string                     `json:"explain"`
 				Mode       string                     `json:"mode"`
+				Status     Status                     `json:"status"`
 				Playbook   string                     `json:"playbook"`
 				Late       bool                       `json:"late"`
 			} `json:"alert"`
@@ -243,7 +259,7 @@ func ParseAlert(doc []byte) (*Alert, error) {
 	la := &d.Liveward.Alert
 	a := &Alert{
 		ID: d.Event.ID, Count: la.Count, Threshold: la.Threshold, Baseline: la.Baseline, Ratio: la.Ratio,
-		Suppressed: la.Suppressed, Evidence: la.Evidence, Explain: la.Explain, Mode: la.Mode, Late: la.Late,
+		Suppressed: la.Suppressed, Evidence: la.Evidence, Explain: la.Explain, Mode: la.Mode, Status: la.Status, Late: la.Late,
 		Tenant: d.Organization.ID, Drill: d.Labels["drill"] == "true",
 	}
 	a.Rule = AlertRule{

@@ -370,6 +370,7 @@ func AlertFields() []SchemaField {
 		{"liveward.alert.mode", "keyword", false, "live or shadow."},
 		{"liveward.alert.playbook", "keyword", false, "Name of the playbook."},
 		{"liveward.alert.ratio", "double", false, "How many times normal, where the rule has a baseline."},
+		{"liveward.alert.status", "keyword", false, "recovered or updated, for a document about an earlier alert; absent where the rule fired."},
 		{"liveward.alert.suppressed", "long", false, "Firings of this key held back since its previous alert."},
 		{"liveward.alert.threshold", "double", false, "What the rule holds the count against."},
 		{"liveward.alert.top", "flattened", false, "Most frequent values of the rule's show fields."},
