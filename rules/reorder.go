@@ -53,7 +53,16 @@ func (p *pending) compare(q *pending) int {
 			return c
 		}
 	}
-	return cmp.Compare(p.step, q.step)
+	return cmp.Compare(stepRank(p.step), stepRank(q.step))
+}
+
+// stepRank is the order of one event's signals of one sequence: the last step first, so that an event
+// is never its own predecessor, and resets at the end, so that what ends a sequence may complete it.
+func stepRank(step uint8) uint8 {
+	if step < StepReset {
+		return StepReset - 1 - step
+	}
+	return step
 }
 
 func (k tailKey) compare(l tailKey) int {

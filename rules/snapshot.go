@@ -112,6 +112,7 @@ func (w *Windows) Restore(snapshot []byte) error {
 	if r.err != nil {
 		return fmt.Errorf("restore windows: %w", r.err)
 	}
+	n.due = noTime
 	*w = *n
 	return nil
 }

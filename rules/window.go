@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -78,6 +79,7 @@ type Windows struct {
 	seen    seenSet
 	states  map[event.Hash]*ruleState
 	sorted  []*ruleState // by rule id
+	due     int64        // no deadline of any rule is earlier
 	fired   []Fired
 	stats   WindowStats
 	tails   []*tail // of the step's positions
@@ -131,6 +133,7 @@ func (w *Windows) Swap(rules []*Rule, ruleset event.Hash) {
 		w.sorted = append(w.sorted, rs)
 	}
 	slices.SortFunc(w.sorted, func(a, b *ruleState) int { return strings.Compare(a.rule.ID, b.rule.ID) })
+	w.due = noTime
 	w.buffer.keep(func(p *pending) bool { return w.states[p.state.rule.State] == p.state })
 }
 
@@ -178,20 +181,31 @@ func (w *Windows) Apply(step Step) []Fired {
 func (w *Windows) Rebuild(step Step) []Fired {
 	w.fired = w.fired[:0]
 	for _, rs := range w.sorted {
-		if rs.fresh {
-			rs.warm = noTime
+		if !rs.fresh {
+			continue
+		}
+		rs.warm = noTime
+		if t, ok := rs.tally.(timed); ok {
+			t.mute(w.mark.now)
 		}
 	}
 	w.take(&step, true)
 	return w.fired
 }
 
-// End tells that every source has come to its end, as in a replay: all that waits is released.
+// End tells that every source has come to its end, as in a replay: all that waits is released, and
+// time moves on to the largest event time. Deadlines beyond it do not fire: the end of a file is no
+// silence.
 func (w *Windows) End() []Fired {
 	w.fired = w.fired[:0]
 	for w.buffer.len() > 0 {
 		w.force()
 	}
+	end := w.mark.now
+	for _, t := range w.mark.tails {
+		end = max(end, t.max)
+	}
+	w.wake(end)
 	w.sweep()
 	return w.fired
 }
@@ -295,6 +309,7 @@ func (w *Windows) release(now int64) {
 	for w.buffer.len() > 0 && w.buffer.next() < now {
 		w.count(w.buffer.pop())
 	}
+	w.wake(now)
 }
 
 // force counts the oldest signal whatever the watermark, and moves the watermark up to it.
@@ -306,6 +321,7 @@ func (w *Windows) force() {
 // count counts a signal in the windows of its rule.
 func (w *Windows) count(p *pending) {
 	defer w.buffer.recycle(p)
+	w.wake(p.time)
 	rs := p.state
 	if rs.rule.Kind != Each {
 		if p.time < rs.last {
@@ -316,12 +332,49 @@ func (w *Windows) count(p *pending) {
 		rs.last = p.time
 	}
 	f, ok := rs.tally.count(p)
+	if t, timed := rs.tally.(timed); timed {
+		if due, some := t.due(); some {
+			w.due = min(w.due, due)
+		}
+	}
 	if !ok {
 		return
 	}
 	if !p.silent {
 		w.judge(rs, p, &f)
 	}
+}
+
+// wake lets rules fire at their deadlines up to now, in the order of time and then of their ids.
+func (w *Windows) wake(now int64) {
+	for w.due <= now {
+		rs := w.earliest()
+		if rs == nil || w.due > now {
+			return
+		}
+		p := w.buffer.blank()
+		p.state = rs
+		if f, ok := rs.tally.(timed).ring(p); ok {
+			w.judge(rs, p, &f)
+		}
+		w.buffer.recycle(p)
+	}
+}
+
+// earliest finds the rule with the earliest deadline, and the deadline; nil where there is none.
+func (w *Windows) earliest() *ruleState {
+	var first *ruleState
+	w.due = math.MaxInt64
+	for _, rs := range w.sorted {
+		t, ok := rs.tally.(timed)
+		if !ok {
+			continue
+		}
+		if due, some := t.due(); some && (first == nil || due < w.due) {
+			first, w.due = rs, due
+		}
+	}
+	return first
 }
 
 // judge makes an alert of a firing, unless it is held back.

@@ -102,8 +102,10 @@ func (t *windowTable[T]) first() *T {
 }
 
 // dropFirst forgets the key touched longest ago.
-func (t *windowTable[T]) dropFirst() {
-	n := t.oldest
+func (t *windowTable[T]) dropFirst() { t.drop(t.oldest) }
+
+// drop forgets the key of a node.
+func (t *windowTable[T]) drop(n int32) {
 	nd := t.node(n)
 	t.unlink(nd)
 	delete(t.slots, nd.key)

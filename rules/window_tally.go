@@ -28,6 +28,20 @@ type tally interface {
 	readFrom(r *snapshotReader)
 }
 
+// timed is a tally that fires without an event: when event time reaches a deadline. Deadlines come
+// before the events of their time.
+type timed interface {
+	tally
+	// due is the earliest deadline; false where there is none.
+	due() (int64, bool)
+	// ring takes the earliest deadline away and tells whether the rule fires at it. It fills in p as if
+	// an event had come then: time, key, data, and the event that stands for the firing in its id. It is
+	// called only where due is true.
+	ring(p *pending) (firing, bool)
+	// mute keeps deadlines up to now silent: they lie before the rule came.
+	mute(now int64)
+}
+
 // keyLimit bounds the keys of a rule and counts those that it cost.
 type keyLimit struct {
 	max     int
