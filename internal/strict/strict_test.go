@@ -1,6 +1,7 @@
 package strict_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -134,14 +135,166 @@ func TestNotYAML(t *testing.T) {
 	}
 }
 
+// Where a mapping or a list is wanted, the file itself can be wrong.
+func TestWholeFile(t *testing.T) {
+	var c config
+	if err := strict.Decode("c.yaml", []byte("- a\n"), &c).Err(); err == nil || err.Error() != "c.yaml:1:1: the file must be a mapping, not a list" {
+		t.Error(err)
+	}
+}
+
+// What is refused is said once, with its place and what to do.
+func TestRefused(t *testing.T) {
+	for src, want := range map[string]string{
+		"name: &a x":             "c.yaml:1:7: anchors and aliases are not supported; write the value out",
+		"name: *a":               "c.yaml:1:7: anchors and aliases are not supported; write the value out",
+		"name: !!str x":          "c.yaml:1:7: tags are not supported; write the plain value",
+		"<<: {name: x}":          "c.yaml:1:1: merge keys are not supported; write the keys out",
+		"name: x\n? [a]\n: b":    "c.yaml:3:1: not YAML: found an invalid key for this map",
+		"name: x\r\nname: y\r\n": `c.yaml:2:1: key "name" stands here twice; remove one`,
+		"name: x\n---\nname: y":  "c.yaml:3:5: more than one YAML document; a file holds one",
+		"name: \xff":             "c.yaml:1:1: not UTF-8; save the file in this encoding",
+		"name: [x\n":             "c.yaml:1:7: not YAML: sequence end token ']' not found",
+	} {
+		var c config
+		if err := strict.Decode("c.yaml", []byte(src), &c).Err(); err == nil || err.Error() != want {
+			t.Errorf("%q:\n got %v\nwant %s", src, err, want)
+		}
+	}
+}
+
+// A file that would keep the library busy for minutes, or go deeper than its stack, is refused first.
+func TestBounds(t *testing.T) {
+	const many = 200_000
+	for name, src := range map[string]string{
+		"brackets": strings.Repeat("[", many),
+		"braces":   strings.Repeat("{a: ", many),
+		"dashes":   strings.Repeat("- ", many),
+		"keys":     strings.Repeat("? ", many),
+		"one map":  strings.Repeat("a:\n", many),
+		"blank":    strings.Repeat("a:\n\n", many),
+		"returns":  strings.Repeat("a: b\r", many),
+		"indented": "x:\n" + strings.Repeat("  - a:\n", many) + strings.Repeat("  k:\n", many),
+		"stairs": func() string {
+			var b strings.Builder
+			for i := range 1000 {
+				b.WriteString(strings.Repeat(" ", i) + "a:\n")
+			}
+			return b.String()
+		}(),
+		"bytes": strings.Repeat("# comment\n", 2<<20),
+	} {
+		f := strict.Read("c.yaml", []byte(src))
+		if f.Parsed() || f.Err() == nil || strings.Contains(f.Err().Error(), "not YAML") {
+			t.Errorf("%s: %v", name, f.Err())
+		}
+	}
+	// A long list of small mappings is a roster, and fine.
+	f := strict.Read("c.yaml", []byte("keys:\n"+strings.Repeat("  - id: a\n    owner: b\n", 5000)))
+	if err := f.Err(); err != nil {
+		t.Error(err)
+	}
+	if n := len(f.Root().Entries()[0].Value.Items()); n != 5000 {
+		t.Errorf("%d items", n)
+	}
+}
+
+// Walking reports what is not as wanted, where it stands; what is not there says nothing.
+func TestNodes(t *testing.T) {
+	f := strict.Read("c.yaml", []byte("a: [x, 2, true]\nb: {c: .5}\nd:\ne: https://x:1\nf: &y z\n"))
+	var keys []string
+	at := map[string]strict.Node{}
+	for _, e := range f.Root().Entries("a", "b", "d", "e", "f") {
+		keys = append(keys, e.Key)
+		at[e.Key] = e.Value
+	}
+	if diff := cmp.Diff([]string{"a", "b", "d", "e", "f"}, keys); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"x", "2", "true"}, at["a"].Texts()); diff != "" {
+		t.Error(diff)
+	}
+	if c := at["b"].Entries()[0]; c.Value.Number() != 0.5 || !at["a"].Items()[2].Bool() || !at["a"].IsList() || !at["b"].IsMapping() {
+		t.Error("values")
+	}
+	if !at["d"].IsNull() || at["d"].Entries() != nil || at["e"].Text() != "https://x:1" || at["d"].Line() != 3 {
+		t.Error("null or text")
+	}
+	_, _, _ = at["f"].Text(), at["f"].Entries(), at["f"].Number()
+	_, _, _, _ = at["a"].Text(), at["a"].Number(), at["a"].Bool(), at["a"].Entries()
+	at["b"].Bad("do so", "is %s", "odd")
+	p := at["b"].Problem("", "not added")
+	var none strict.Node
+	none.Bad("", "nothing")
+	if none.Text() != "" || none.Number() != 0 || none.Bool() || none.Items() != nil || none.Entries() != nil || none.Line() != 1 {
+		t.Error("a value that is not there")
+	}
+	want := `c.yaml:1:4: want a word, not a list
+c.yaml:1:4: want a number, not a list
+c.yaml:1:4: want true or false, not a list
+c.yaml:1:4: want a mapping, not a list; write key: value
+c.yaml:2:4: is odd; do so
+c.yaml:5:4: anchors and aliases are not supported; write the value out`
+	if diff := cmp.Diff(want, f.Err().Error()); diff != "" {
+		t.Error(diff)
+	}
+	var one strict.Problem
+	if !errors.As(f.Err(), &one) || p.Error() != "c.yaml:2:4: not added" {
+		t.Error(p)
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	for _, tc := range []struct {
+		word  string
+		known []string
+		want  string
+	}{
+		{"nmae", []string{"name", "size"}, `did you mean "name"?`},
+		{"NAME", []string{"name", "size"}, `did you mean "name"?`},
+		{"status_code", []string{"source.ip", "http.response.status_code"}, `did you mean "http.response.status_code"?`},
+		{"zzz", []string{"name", "size"}, "known are name, size"},
+		{"zzz", strings.Split(strings.Repeat("known ", 30), " "), ""},
+		{"zzz", nil, ""},
+	} {
+		if got := strict.Suggest(tc.word, tc.known); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.word, got, tc.want)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add("name: x\nlist: [{path: a}]")
 	f.Add("a: &b c\nd: *b\n<<: {}")
 	f.Add("? x\n: y\n- z")
-	f.Fuzz(func(_ *testing.T, src string) {
+	f.Add("a: |\n  b\r\n  c\n'd': !e f\n")
+	f.Fuzz(func(t *testing.T, src string) {
 		var c config
 		file := strict.Decode("c.yaml", []byte(src), &c)
+		walk(file.Root())
 		file.Problem("list[0].path", "x", "")
-		_ = file.Err().Error()
+		lines := 2 + strings.Count(src, "\n") + strings.Count(src, "\r")
+		var problems strict.Problems
+		if !errors.As(file.Err(), &problems) {
+			t.Fatal("no problems")
+		}
+		for _, p := range problems {
+			if p.Line < 1 || p.Line > lines || p.Column < 1 {
+				t.Fatalf("%v points nowhere", p)
+			}
+		}
 	})
+}
+
+// walk calls every accessor of every value.
+func walk(n strict.Node) {
+	_, _, _ = n.Text(), n.Number(), n.Bool()
+	for _, e := range n.Entries() {
+		walk(e.Value)
+	}
+	if n.IsList() {
+		for _, item := range n.Items() {
+			walk(item)
+		}
+	}
 }
