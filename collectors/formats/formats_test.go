@@ -240,27 +240,6 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-func BenchmarkParse(b *testing.B) {
-	s := load(b)
-	for _, name := range s.names {
-		b.Run(name, func(b *testing.B) {
-			f, err := s.New(name, Options{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			line, ev := []byte(typical[name]), newEvent()
-			b.SetBytes(int64(len(line)))
-			b.ReportAllocs()
-			for b.Loop() {
-				ev.Reset()
-				if err := f.Parse(line, ev); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
 func TestDetect(t *testing.T) {
 	s := load(t)
 	for name, line := range typical {
