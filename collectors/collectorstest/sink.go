@@ -265,7 +265,7 @@ func (s *Sink) AllIdle() bool {
 // test, with what it waited for, after a generous time.
 func (s *Sink) Wait(what string, done func() bool) {
 	s.t.Helper()
-	deadline := time.NewTimer(60 * time.Second)
+	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
 	for {
 		s.mu.Lock()

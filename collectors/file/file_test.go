@@ -29,7 +29,7 @@ func config(paths ...string) file.Config {
 
 func newCollector(t *testing.T, cfg file.Config, resume []event.Position) *file.Collector {
 	t.Helper()
-	c, err := file.New(cfg, resume, time.Now, slog.New(slog.NewTextHandler(testLog{t}, nil)))
+	c, err := file.New(cfg, resume, time.Now, slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,3 +90,5 @@ func TestContract(t *testing.T) {
 		})
 	}
 }
+
+var errPushback = fmt.Errorf("journal is full: %w", collectors.ErrPushback)

@@ -108,6 +108,7 @@ func (c *Collector) block(ctx context.Context, g *generation, want int) (buf []b
 		g.failures = 0
 		c.complain(g.tail, nil)
 	}
+	g.since = max(g.since, g.mtime)
 	return buf[:n], n < want, some
 }
 

@@ -16,9 +16,14 @@ func (c *Collector) goOn(ctx context.Context, t *tail, positions []event.Positio
 	live, liveStatus, err := openRegular(t.path)
 	var liveSource source
 	if err == nil {
-		liveSource = plain{live}
+		liveSource = newPlain(live)
+	}
+	var fresh *generation // the live file, should it turn out to be a new one
+	if err == nil {
+		fresh = c.newLive(t, liveSource, liveStatus.id)
 	}
 	list := c.siblings(t, liveStatus.id)
+	defer release(list)
 	anchor := -1 // index of the newest file that is known, len(list) for the live one
 	var missing, maxTime int64
 	// The newest position chooses first: where nothing but the first line is known, the live file is
@@ -40,6 +45,15 @@ func (c *Collector) goOn(ctx context.Context, t *tail, positions []event.Positio
 		}
 		maxTime = max(maxTime, p.MaxTime)
 		at, src, st := places[i].at, places[i].src, places[i].st
+		if p.Fingerprint.IsZero() && last && anchor >= 0 && src != nil {
+			// Nothing of it was read. What it held may have been copied away since; then the copies
+			// are among the files that are newer than the one before it.
+			if at != len(list) {
+				_ = src.Close()
+			}
+			t.next = max(t.next, p.Ordinal)
+			continue
+		}
 		switch {
 		case src != nil && at == len(list):
 			liveSource = nil // it is taken
@@ -68,6 +82,7 @@ func (c *Collector) goOn(ctx context.Context, t *tail, positions []event.Positio
 		if src != nil {
 			g.src, g.id = src, st.id
 			g.observe(st)
+			g.since, g.empty = st.mtime, st.size == 0
 			c.moveTo(g, p.End)
 		} else {
 			c.batch.news = c.batch.news || !g.done
@@ -80,15 +95,18 @@ func (c *Collector) goOn(ctx context.Context, t *tail, positions []event.Positio
 	case anchor >= 0:
 		newer = newerThan(list, anchor)
 	case maxTime > 0:
-		newer = writtenAfter(list, maxTime)
+		newer = writtenSince(list, maxTime)
 	case len(list) > 0:
 		c.log.Warn("rotated files are not read: none of them is the one that was read last", "path", t.path, "files", len(list))
 	}
-	newer = slices.DeleteFunc(newer, func(x candidate) bool { return c.known(t, x) })
+	newer = c.unknown(t, fresh, newer)
 	c.takeBetween(t, newer)
+	for _, g := range t.gens {
+		c.log.Debug("goes on", "path", t.path, "ordinal", g.ordinal, "offset", g.read, "file", g.name, "live", g.live, "done", g.finished)
+	}
 	switch {
 	case liveSource != nil:
-		c.takeUp(t, liveSource, liveStatus)
+		c.takeUp(t, fresh)
 	case err != nil:
 		c.look(ctx, t, false) // it reports what is wrong
 	}
@@ -128,6 +146,9 @@ func (c *Collector) find(ctx context.Context, p *event.Position, live source, li
 	}
 	if taken[len(list)] {
 		live = nil
+	}
+	if p.End == 0 && p.Done {
+		return place{at: -1} // nothing was read, and nothing will be
 	}
 	if p.End == 0 { // nothing was read: the inode says best which file it was
 		if live != nil && emptyCheck(liveStatus.id) == p.Check && fits(live) {

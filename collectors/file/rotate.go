@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -37,9 +38,9 @@ func newerThan(list []candidate, i int) []candidate {
 	return slices.DeleteFunc(slices.Clone(list[i+1:]), func(x candidate) bool { return x.st.mtime < list[i].st.mtime })
 }
 
-// writtenAfter are the candidates written to after a time, in nanoseconds.
-func writtenAfter(list []candidate, after int64) []candidate {
-	return slices.DeleteFunc(slices.Clone(list), func(x candidate) bool { return x.st.mtime <= after })
+// writtenSince are the candidates written to at a time, in nanoseconds, or later.
+func writtenSince(list []candidate, since int64) []candidate {
+	return slices.DeleteFunc(slices.Clone(list), func(x candidate) bool { return x.st.mtime < since })
 }
 
 // keepBytes is how much of an archive's unfinished line is kept between reads.
@@ -55,10 +56,10 @@ func (c *Collector) rotate(ctx context.Context, t *tail) {
 		}
 		return
 	}
-	src := plain{f}
+	src := newPlain(f)
 	old := t.last()
 	if old == nil {
-		c.takeUp(t, src, st)
+		c.takeUp(t, c.newLive(t, src, st.id))
 		return
 	}
 	if old.id == st.id && !old.closed() {
@@ -75,22 +76,25 @@ func (c *Collector) rotate(ctx context.Context, t *tail) {
 	}
 	if old.src != nil {
 		c.restat(old)
+		c.peek(old)
 	}
 	c.stats.add(func(s *Stats) { s.Rotations++ })
 	old.live = false
 	old.quiet, old.blocking = 0, 0
-	newer := c.between(ctx, t, old, st.id)
+	live := c.newLive(t, src, st.id)
+	list := c.siblings(t, st.id)
+	defer release(list)
+	newer := c.unknown(t, live, c.between(old, list))
 	if old.src == nil && !old.finished {
 		c.abandon(old, "a file was rotated while it was closed, and was not found again")
 	}
 	c.takeBetween(t, newer)
-	c.takeUp(t, src, st)
-	c.log.Debug("rotated", "path", t.path, "ordinal", t.next-1, "between", len(newer))
+	c.takeUp(t, live)
+	c.log.Debug("rotated", "path", t.path, "ordinal", old.ordinal, "offset", old.read, "between", len(newer), "next", t.next-1)
 }
 
 // between finds the generations after old that do not stand at the path any more.
-func (c *Collector) between(ctx context.Context, t *tail, old *generation, live ident) []candidate {
-	list := c.siblings(t, live)
+func (c *Collector) between(old *generation, list []candidate) []candidate {
 	i := slices.IndexFunc(list, func(x candidate) bool { return x.st.id == old.id })
 	if i < 0 && !old.fingerprint.IsZero() {
 		// It may have been compressed; then its time of writing is kept, mostly.
@@ -118,24 +122,57 @@ func (c *Collector) between(ctx context.Context, t *tail, old *generation, live 
 	} else if i >= 0 && old.src == nil && !old.finished {
 		c.reopenFrom(old, list[i])
 	}
-	var newer []candidate
 	if i >= 0 {
-		newer = newerThan(list, i)
-	} else {
-		newer = writtenAfter(list, old.mtime)
+		return newerThan(list, i)
 	}
-	return slices.DeleteFunc(newer, func(x candidate) bool { return c.known(t, x) })
+	return writtenSince(list, old.mtime)
 }
 
-// known tells whether a file is, or was, one of the path's generations.
+// unknown are the candidates that are, and were, none of the path's generations, nor a copy of what
+// stands at the path now.
+func (c *Collector) unknown(t *tail, live *generation, list []candidate) []candidate {
+	return slices.DeleteFunc(slices.Clone(list), func(x candidate) bool {
+		return c.known(t, x) || (live != nil && c.copyOf(live, x))
+	})
+}
+
+// known tells whether a file is, or was, one of the path's generations, perhaps compressed since.
 func (c *Collector) known(t *tail, x candidate) bool {
 	if g, ok := c.gone[x.st.id]; ok && g.tail == t && c.stillHolds(g, x) {
 		return true
 	}
-	return slices.ContainsFunc(t.gens, func(g *generation) bool { return g.id == x.st.id && !g.closed() })
+	return t.reads(x.st.id) || slices.ContainsFunc(t.gens, func(g *generation) bool { return c.stillHolds(g, x) })
 }
 
+// copyOf tells whether a file is a copy, perhaps still being made, of a file that was not truncated
+// yet: it is not a generation of its own.
+func (c *Collector) copyOf(g *generation, x candidate) bool {
+	if x.gz || g.src == nil || g.fingerprint.IsZero() {
+		return false
+	}
+	src, err := x.open(c.keepBytes())
+	if err != nil {
+		return false
+	}
+	defer func() { _ = src.Close() }()
+	st, err := src.status()
+	if fp, _ := headFingerprint(src); err != nil || fp != g.fingerprint {
+		return false
+	}
+	end := make([]byte, min(probeBytes, st.size))
+	same := make([]byte, len(end))
+	off := st.size - int64(len(end))
+	n, _ := src.ReadAt(end, off)
+	m, _ := g.src.ReadAt(same, off)
+	return n == len(end) && m == n && bytes.Equal(end, same)
+}
+
+// stillHolds tells whether a file has what was read of a generation or, if nothing was, the same
+// first line and the same time of writing.
 func (c *Collector) stillHolds(g *generation, x candidate) bool {
+	if g.fingerprint.IsZero() || (g.read == 0 && g.mtime != x.st.mtime) {
+		return false
+	}
 	src, err := x.open(c.keepBytes())
 	if err != nil {
 		return false
@@ -176,15 +213,23 @@ func (c *Collector) reopenFrom(g *generation, x candidate) bool {
 	return true
 }
 
-// takeUp adds the live file.
-func (c *Collector) takeUp(t *tail, src source, st status) *generation {
-	g := t.add(&generation{name: t.path, id: st.id, src: src, live: true})
-	g.observe(st)
+// newLive makes the generation of what an open file at the path holds now. It is looked at before the
+// rotated files are: whatever happens to it after that will be noticed as a change of this content,
+// and is not among the rotated files that are found now.
+func (c *Collector) newLive(t *tail, src source, id ident) *generation {
+	g := &generation{tail: t, name: t.path, id: id, src: src, live: true, index: -1}
+	c.restat(g)
+	g.since, g.empty = g.mtime, g.size == 0
 	c.peek(g)
+	return g
+}
+
+// takeUp adds the live file.
+func (c *Collector) takeUp(t *tail, g *generation) {
+	t.add(g)
 	t.target = resolved(t.path)
 	c.batch.news = true
 	c.complain(t, nil)
-	return g
 }
 
 // truncate handles a live file that does not hold what was read of it: it was copied away and
@@ -194,7 +239,10 @@ func (c *Collector) truncate(ctx context.Context, g, before *generation) {
 	c.stats.add(func(s *Stats) { s.Truncations++ })
 	src, id := g.src, g.id
 	g.src, g.live, g.longEnd, g.scanned = nil, false, 0, g.read
-	list := c.siblings(t, id)
+	next := c.bear(t, src, id)
+	all := c.siblings(t, id)
+	defer release(all)
+	list := slices.DeleteFunc(slices.Clone(all), func(x candidate) bool { return t.reads(x.st.id) })
 	i, copied := c.locate(ctx, g.mark(), list, nil)
 	var newer []candidate
 	switch {
@@ -205,7 +253,7 @@ func (c *Collector) truncate(ctx context.Context, g, before *generation) {
 	case i >= 0:
 		newer = newerThan(list, i)
 	default:
-		newer = writtenAfter(list, before.mtime)
+		newer = writtenSince(list, g.since)
 	}
 	if copied == nil {
 		lost := max(0, before.size-g.read)
@@ -216,37 +264,38 @@ func (c *Collector) truncate(ctx context.Context, g, before *generation) {
 		c.stats.add(func(s *Stats) { s.Lost += lost })
 		c.log.Warn("truncated without a copy to be found", "path", t.path, "ordinal", g.ordinal, "offset", g.read, "bytes_lost", lost)
 	}
-	newer = slices.DeleteFunc(newer, func(x candidate) bool { return c.known(t, x) })
+	newer = c.unknown(t, next, newer)
 	c.takeBetween(t, newer)
 	for _, n := range t.gens[slices.Index(t.gens, g)+1:] {
 		n.final = true // copies, all of them
 	}
-	if src == nil {
-		c.rotateClosed(t, id)
-		return
+	if next != nil {
+		c.takeUp(t, next)
 	}
-	st, err := src.status()
-	if err != nil {
-		st = status{id: id}
-		c.complain(t, err)
-	}
-	st.id = id
-	c.takeUp(t, src, st)
+	c.log.Debug("truncated", "path", t.path, "ordinal", g.ordinal, "offset", g.read, "copy", g.name, "between", len(newer), "next", t.next-1)
 	c.advance(t)
 }
 
-// rotateClosed takes up a truncated file that was not open.
-func (c *Collector) rotateClosed(t *tail, id ident) {
-	f, st, err := openRegular(t.path)
-	if err != nil {
-		c.complain(t, err)
-		return
+// bear makes the generation of the content that a truncated file has now. It has no place among the
+// others yet.
+func (c *Collector) bear(t *tail, src source, id ident) *generation {
+	if src == nil {
+		f, st, err := openRegular(t.path)
+		if err != nil || st.id != id {
+			c.complain(t, err)
+			if err == nil {
+				_ = f.Close()
+			}
+			return nil // the next look finds what stands there
+		}
+		src = newPlain(f)
 	}
-	if st.id != id {
-		c.log.Debug("rotated right after a truncation", "path", t.path)
-	}
-	c.takeUp(t, plain{f}, st)
-	c.advance(t)
+	return c.newLive(t, src, id)
+}
+
+// reads tells whether an open or waiting generation is in that file.
+func (t *tail) reads(id ident) bool {
+	return slices.ContainsFunc(t.gens, func(g *generation) bool { return g.id == id && !g.closed() })
 }
 
 // reopen opens a generation that was closed to save descriptors.
@@ -260,8 +309,9 @@ func (c *Collector) reopen(ctx context.Context, g *generation) bool {
 			c.complain(t, err)
 			return false
 		}
-		if ok, _ := m.holds(plain{f}); st.id == g.id && (ok || g.read == 0) {
-			g.src = plain{f}
+		src := newPlain(f)
+		if ok, _ := m.holds(src); st.id == g.id && (ok || g.read == 0) {
+			g.src = src
 			g.observe(st)
 			return true
 		}
@@ -274,6 +324,7 @@ func (c *Collector) reopen(ctx context.Context, g *generation) bool {
 		return false
 	}
 	list := c.siblings(t)
+	defer release(list)
 	i, src := c.locate(ctx, m, list, nil)
 	if src == nil {
 		if g.read == 0 && g.fingerprint.IsZero() {

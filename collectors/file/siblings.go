@@ -1,8 +1,9 @@
 package file
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,10 +17,11 @@ type candidate struct {
 	st    status
 	token string // what rotation put into the name: "1", "20260101"
 	gz    bool
+	f     *handle // held from the listing on, so that the file may be renamed or removed meanwhile
 }
 
 const (
-	maxCandidates = 1024
+	maxCandidates = 256 // the newest
 	stableTries   = 5
 )
 
@@ -89,18 +91,26 @@ func digits(s string) int {
 	return n
 }
 
-// siblings lists the rotated files of a path, the oldest first. A rotation may run meanwhile, so the
-// list is taken until it is the same twice.
+// siblings lists the rotated files of a path, the oldest first, and holds them open until release. A
+// rotation may run meanwhile, so the list is taken until it is the same twice.
 func (c *Collector) siblings(t *tail, skip ...ident) []candidate {
-	var last []candidate
+	last := c.listSiblings(t)
 	for range stableTries {
-		list := listSiblings(t)
-		if last != nil && slices.EqualFunc(list, last, sameFile) {
+		list := c.listSiblings(t)
+		stable := slices.EqualFunc(list, last, sameFile)
+		release(last)
+		last = list
+		if stable {
 			break
 		}
-		last = list
 	}
-	last = slices.DeleteFunc(slices.Clone(last), func(x candidate) bool { return slices.Contains(skip, x.st.id) })
+	last = slices.DeleteFunc(last, func(x candidate) bool {
+		if slices.Contains(skip, x.st.id) {
+			release([]candidate{x})
+			return true
+		}
+		return false
+	})
 	slices.SortStableFunc(last, func(a, b candidate) int {
 		if a.before(b) {
 			return -1
@@ -113,16 +123,24 @@ func (c *Collector) siblings(t *tail, skip ...ident) []candidate {
 	return last
 }
 
+func release(list []candidate) {
+	for _, x := range list {
+		if x.f != nil {
+			_ = x.f.Close() // nothing was written
+		}
+	}
+}
+
 func sameFile(a, b candidate) bool { return a.name == b.name && a.st.id == b.st.id }
 
-func listSiblings(t *tail) []candidate {
+func (c *Collector) listSiblings(t *tail) []candidate {
 	places := []string{t.path}
 	for _, p := range []string{t.target, resolved(t.path)} {
 		if p != "" && !slices.Contains(places, p) {
 			places = append(places, p)
 		}
 	}
-	list := []candidate{} // never nil: nil means not listed yet
+	var list []candidate
 	seen := map[ident]bool{}
 	for _, place := range places {
 		dir, base := filepath.Split(place)
@@ -136,34 +154,53 @@ func listSiblings(t *tail) []candidate {
 				token, ok = tok, b == base
 				return !ok
 			})
-			if !ok {
-				continue
-			}
 			name := filepath.Join(dir, e.Name())
-			fi, err := os.Stat(name)
-			if err != nil || !fi.Mode().IsRegular() {
+			ext := compressedExt(name)
+			if !ok || (ext != "" && ext != ".gz") {
 				continue
 			}
-			st, ok := statusOf(fi)
-			ext := compressedExt(name)
-			if !ok || seen[st.id] || (ext != "" && ext != ".gz") {
+			f, st, err := openRegular(name)
+			if err != nil {
+				if errors.Is(err, fs.ErrPermission) {
+					c.complain(t, err)
+				}
+				continue
+			}
+			if seen[st.id] {
+				_ = f.Close()
 				continue
 			}
 			seen[st.id] = true
-			list = append(list, candidate{name: name, st: st, token: token, gz: ext == ".gz"})
+			list = append(list, candidate{name: name, st: st, token: token, gz: ext == ".gz", f: newHandle(f)})
+			list = dropOldest(list)
 		}
 	}
 	// An archive beside its newer or equally old original is still being written.
-	list = slices.DeleteFunc(list, func(x candidate) bool {
-		return x.gz && slices.ContainsFunc(list, func(y candidate) bool {
-			return y.name+".gz" == x.name && x.st.mtime >= y.st.mtime
-		})
-	})
-	if len(list) > maxCandidates {
-		slices.SortFunc(list, func(a, b candidate) int { return cmp.Compare(b.st.mtime, a.st.mtime) })
-		list = list[:maxCandidates]
+	var writing []candidate
+	for _, x := range list {
+		if x.gz && slices.ContainsFunc(list, func(y candidate) bool { return y.name+".gz" == x.name && x.st.mtime >= y.st.mtime }) {
+			writing = append(writing, x)
+		}
 	}
-	return list
+	release(writing)
+	return slices.DeleteFunc(list, func(x candidate) bool {
+		return slices.ContainsFunc(writing, func(y candidate) bool { return sameFile(x, y) })
+	})
+}
+
+// dropOldest keeps the number of open candidates within its bound.
+func dropOldest(list []candidate) []candidate {
+	if len(list) <= maxCandidates {
+		return list
+	}
+	oldest := 0
+	for i := range list {
+		if list[i].st.mtime < list[oldest].st.mtime {
+			oldest = i
+		}
+	}
+	release(list[oldest : oldest+1])
+	return slices.Delete(list, oldest, oldest+1)
 }
 
 // before orders rotated files by age: by number, the highest first, or by date, where both have the
@@ -185,20 +222,26 @@ func (x candidate) before(y candidate) bool {
 	return x.name > y.name
 }
 
-// open opens the candidate, if the file of that name is still the same.
+// open returns the candidate's content. The caller closes it; the candidate itself stays held.
 func (x candidate) open(keep int) (source, error) {
-	f, st, err := openRegular(x.name)
-	if err != nil {
-		return nil, err
-	}
-	if st.id != x.st.id {
-		_ = f.Close()
-		return nil, fmt.Errorf("open %s: it was replaced meanwhile", x.name)
+	h := x.f
+	if h == nil {
+		f, st, err := openRegular(x.name)
+		if err != nil {
+			return nil, err
+		}
+		if st.id != x.st.id {
+			_ = f.Close()
+			return nil, fmt.Errorf("open %s: it was replaced meanwhile", x.name)
+		}
+		h = newHandle(f)
+	} else {
+		h.hold()
 	}
 	if x.gz {
-		return newZipped(f, keep), nil
+		return newZipped(h, keep), nil
 	}
-	return plain{f}, nil
+	return plain{h}, nil
 }
 
 // resolved is the path with symbolic links followed, or empty.

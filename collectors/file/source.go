@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"os"
 
 	"github.com/klauspost/compress/gzip"
@@ -17,8 +18,32 @@ type source interface {
 	Close() error
 }
 
+// handle is an open file that several may hold; the last one to close it closes it.
+type handle struct {
+	*os.File
+	holders int
+}
+
+func newHandle(f *os.File) *handle { return &handle{f, 1} }
+
+func (h *handle) hold() *handle {
+	h.holders++
+	return h
+}
+
+// Close gives up one hold.
+func (h *handle) Close() error {
+	h.holders--
+	if h.holders > 0 {
+		return nil
+	}
+	return h.File.Close()
+}
+
 // plain is a file that is not compressed.
-type plain struct{ *os.File }
+type plain struct{ *handle }
+
+func newPlain(f *os.File) plain { return plain{newHandle(f)} }
 
 func (p plain) status() (status, error) {
 	fi, err := p.Stat()
@@ -35,14 +60,17 @@ func (p plain) status() (status, error) {
 // zipped reads a gzip file by offset. Reading on is cheap; reading back reads it again from the
 // beginning, except for what followed the last line feed, which is kept.
 type zipped struct {
-	f    *os.File
+	f    *handle
+	in   *io.SectionReader // with a place of its own: the file may have other holders
 	z    *gzip.Reader
 	pos  int64  // next byte the reader yields
 	tail []byte // the bytes before pos that were read last and had no line feed after them
 	keep int    // bound of tail
 }
 
-func newZipped(f *os.File, keep int) *zipped { return &zipped{f: f, keep: keep} }
+func newZipped(f *handle, keep int) *zipped {
+	return &zipped{f: f, in: io.NewSectionReader(f, 0, math.MaxInt64), keep: keep}
+}
 
 func (s *zipped) status() (status, error) {
 	st, err := plain{s.f}.status()
@@ -53,19 +81,19 @@ func (s *zipped) status() (status, error) {
 func (s *zipped) Close() error { return s.f.Close() }
 
 func (s *zipped) rewind() error {
-	if _, err := s.f.Seek(0, io.SeekStart); err != nil {
+	if _, err := s.in.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
 	s.pos, s.tail = 0, s.tail[:0]
 	if s.z == nil {
-		z, err := gzip.NewReader(s.f)
+		z, err := gzip.NewReader(s.in)
 		if err != nil {
 			return err
 		}
 		s.z = z
 		return nil
 	}
-	return s.z.Reset(s.f)
+	return s.z.Reset(s.in)
 }
 
 // ReadAt implements io.ReaderAt.

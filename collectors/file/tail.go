@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -45,7 +46,9 @@ type generation struct {
 	peeked      int64 // size at which the first line was looked for
 	mtime       int64
 	links       uint64
-	atEnd       bool // the last read met the end of the file, or failed for good
+	since       int64 // mtime when its content was last seen to be its own
+	empty       bool  // it was empty when it was found, and so far
+	atEnd       bool  // the last read met the end of the file, or failed for good
 
 	finished   bool // read to its end after it was rotated away
 	registered bool // the journal knows of it
@@ -201,9 +204,14 @@ func (c *Collector) lookLive(ctx context.Context, t *tail, st status) {
 	}
 	before := *l
 	l.observe(st)
+	if st.size == 0 && l.read == 0 && l.probe.n == 0 && !l.empty {
+		l.empty, l.since = true, st.mtime
+	}
 	switch {
-	case st.size < l.read || (l.fingerprint.IsZero() && st.size < l.scanned):
+	case st.size < max(l.read, l.probe.off+int64(l.probe.n)):
 		c.truncate(ctx, l, &before)
+	case l.empty && st.size > 0:
+		c.lookFilled(ctx, l, &before)
 	case l.src == nil && l.unread():
 		c.reopen(ctx, l)
 	case st.mtime != before.mtime && !l.unread() && !c.intact(l):
@@ -233,21 +241,32 @@ func (c *Collector) restat(g *generation) {
 	g.observe(st)
 }
 
-// peek learns the fingerprint of a file as soon as its first line is complete, so that the file can
-// be told apart before anything of it is read.
+// peek learns the first bytes of a file and, as soon as its first line is complete, its fingerprint,
+// so that the file can be told apart before anything of it is read.
 func (c *Collector) peek(g *generation) {
-	if g.src == nil || g.read > 0 || g.finished || g.size == g.peeked || (g.size < 0 && !g.fingerprint.IsZero()) {
-		return
-	}
-	if !g.fingerprint.IsZero() {
-		g.peeked = g.size
+	if g.src == nil || g.read > 0 || g.finished || !g.fingerprint.IsZero() || g.size == g.peeked {
 		return
 	}
 	fp, head := headFingerprint(g.src)
+	head = head[:min(len(head), probeBytes)]
+	if n := min(len(head), g.probe.n); !bytes.Equal(head[:n], g.probe.data[:n]) {
+		return // it is not what it was: reading will tell
+	}
 	g.peeked = g.size
-	if !fp.IsZero() {
-		g.fingerprint = fp
-		g.probe.set(head[:min(len(head), probeBytes)], int64(min(len(head), probeBytes)))
+	g.fingerprint = fp
+	g.probe.set(head, int64(len(head)))
+}
+
+// lookFilled handles a file that was empty so far and is not any more: it may have been filled,
+// copied and truncated in between, without a trace but the copies.
+func (c *Collector) lookFilled(ctx context.Context, g *generation, before *generation) {
+	g.empty = false
+	t := g.tail
+	all := c.siblings(t, g.id)
+	defer release(all)
+	c.peek(g)
+	if len(c.unknown(t, g, writtenSince(all, g.since))) > 0 {
+		c.truncate(ctx, g, before)
 	}
 }
 
