@@ -63,6 +63,9 @@ var ErrFenced = errors.New("journal: another writer owns the subject")
 // ErrPushback means that nothing was stored because the journal does not take more now.
 var ErrPushback = errors.New("journal: no space; nothing was stored")
 
+// ErrTooLarge means that the journal will never take the message.
+var ErrTooLarge = errors.New("journal: message is larger than the journal takes")
+
 // Writer appends to one subject, which it owns. It is for one goroutine.
 type Writer struct {
 	j       *Journal
@@ -89,20 +92,34 @@ func (j *Journal) Writer(ctx context.Context, stream, subject string) (*Writer, 
 // LastAtOpen is the subject's last message when the writer was opened; nil when it had none.
 func (w *Writer) LastAtOpen() *Entry { return w.lastMsg }
 
+// reserve is the free space of the disk that this writer leaves. Batches leave all of it. What
+// follows from batches may take most of it: readers that could not write could not come on either,
+// and nothing would ever be purged.
+func (w *Writer) reserve() int64 {
+	if strings.HasPrefix(w.subject, batchSubjects) {
+		return w.j.cfg.ReserveFree
+	}
+	return w.j.cfg.ReserveFree / 4
+}
+
 // Append stores a message and returns once it is synced. ErrPushback: nothing was stored, the same
-// append may be tried again. ErrFenced: somebody else wrote; this writer is of no more use. Any
-// other error leaves open whether the message was stored; the same append may be tried again and
+// append may be tried again. ErrFenced: somebody else wrote; this writer is of no more use.
+// ErrTooLarge: nothing was stored, nor ever will be. Any other error leaves open whether the message was stored; the same append may be tried again and
 // stores it once.
 func (w *Writer) Append(ctx context.Context, cause Cause, body []byte) (Ref, error) {
-	if free, err := w.j.freeBytes(); err == nil && free < w.j.cfg.ReserveFree {
-		return Ref{}, fmt.Errorf("%w: %d MiB free on the disk, %d MiB are reserved", ErrPushback, free>>20, w.j.cfg.ReserveFree>>20)
+	if free, err := w.j.freeBytes(); err == nil && free < w.reserve() {
+		return Ref{}, fmt.Errorf("%w: %d MiB free on the disk, %d MiB are reserved", ErrPushback, free>>20, w.reserve()>>20)
 	}
 	head := cause.header()
+	if len(body) > w.j.MaxBody() {
+		return Ref{}, fmt.Errorf("append %d bytes to %s: %w", len(body), w.subject, ErrTooLarge)
+	}
 	hash := event.HashOf([]byte(w.subject), []byte(head), body)
 	msg := &nats.Msg{Subject: w.subject, Data: body, Header: nats.Header{
 		headerHash:  []string{hash.String()},
 		headerCause: []string{head},
 	}}
+	restarted := false
 	for attempt := 0; ; attempt++ {
 		js, gen := w.j.client()
 		pub, cancel := context.WithTimeout(ctx, 20*time.Second)
@@ -133,13 +150,15 @@ func (w *Writer) Append(ctx context.Context, cause Cause, body []byte) (Ref, err
 				return Ref{}, ErrFenced
 			}
 		case isStorage(err):
-			// A stream that met a storage error stays latched until its server starts anew.
+			// A stream that met a storage error stays latched until its server starts anew. Once is
+			// enough for one append: the next one tries again.
+			if restarted {
+				return Ref{}, fmt.Errorf("%w: %w", ErrPushback, err)
+			}
 			if rerr := w.j.restart(ctx, gen); rerr != nil {
 				return Ref{}, fmt.Errorf("%w: %w", ErrPushback, rerr)
 			}
-			if attempt >= 1 {
-				return Ref{}, fmt.Errorf("%w: %w", ErrPushback, err)
-			}
+			restarted = true
 			continue
 		}
 		if attempt >= 4 {
@@ -160,11 +179,13 @@ func isConflict(err error) bool {
 }
 
 // isStorage tells errors after which the embedded server must start anew: the file store could not
-// write (10077 and 10023 carry what it said), or JetStream has shut itself off (10039, 10076).
+// write (10077 and 10023 carry what it said), JetStream has shut itself off (10039, 10076), or an
+// earlier restart did not succeed and there is no server at all.
 func isStorage(err error) bool {
 	var api *jetstream.APIError
 	if !errors.As(err, &api) {
-		return errors.Is(err, nats.ErrNoResponders)
+		return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
+			errors.Is(err, nats.ErrConnectionClosed)
 	}
 	switch api.ErrorCode {
 	case 10077, 10023, jetstream.JSErrCodeJetStreamNotEnabledForAccount, jetstream.JSErrCodeJetStreamNotEnabled:

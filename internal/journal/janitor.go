@@ -42,7 +42,7 @@ func (j *Journal) Sweep(ctx context.Context, stream string, now time.Time, done 
 	if st.Msgs == 0 {
 		return out, nil
 	}
-	limit := st.LastSeq // the last message stays: it carries the compare-and-set of its subject
+	limit := st.LastSeq // the last message stays, unless the law wants it gone
 	for _, d := range done {
 		limit = min(limit, d+1)
 	}
@@ -64,8 +64,15 @@ func (j *Journal) Sweep(ctx context.Context, stream string, now time.Time, done 
 		if err != nil {
 			return out, err
 		}
+		if now.Sub(st.LastTime) > j.cfg.LegalMaxAge {
+			legal = st.LastSeq + 1
+		}
 		if legal > keep {
-			out.Expired = legal - max(keep, st.FirstSeq)
+			read := legal
+			for _, d := range done {
+				read = min(read, d+1)
+			}
+			out.Expired = legal - max(read, st.FirstSeq)
 			keep = legal
 		}
 	}

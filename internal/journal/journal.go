@@ -34,8 +34,10 @@ const (
 	DeadLetterSubject = "deadletter."
 )
 
+const batchSubjects = "events."
+
 // BatchSubject is the subject a collector owns.
-func BatchSubject(agent, collector string) string { return "events." + agent + "." + collector }
+func BatchSubject(agent, collector string) string { return batchSubjects + agent + "." + collector }
 
 // AlertSubject is the subject of a partition's alerts.
 func AlertSubject(partition int) string { return fmt.Sprintf("alerts.%d", partition) }
@@ -62,7 +64,8 @@ type Config struct {
 	MaxAge time.Duration
 	// LegalMaxAge purges whatever the readers have done; what is lost that way is counted. Default 30 days.
 	LegalMaxAge time.Duration
-	// ReserveFree is the free space of the disk that is never used. Default 512 MiB.
+	// ReserveFree is the free space of the disk that batches never use; alerts, rule sets and dead
+	// letters may use three quarters of it. Default 512 MiB.
 	ReserveFree int64
 	// NoSync gives up the sync on every append. Only for tests and benchmarks that say so.
 	NoSync bool
@@ -98,9 +101,9 @@ type Journal struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	gen    int // counts restarts
+	closed bool
 
-	restarting sync.Mutex
-	lastFault  time.Time
+	maxBody int
 }
 
 // Open starts or connects the journal and creates what is missing.
@@ -130,6 +133,7 @@ func (j *Journal) connect(ctx context.Context) error {
 		return fmt.Errorf("connect journal: %w", err)
 	}
 	j.nc = nc
+	j.maxBody = int(nc.MaxPayload()) - headerBytes
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(20*time.Second))
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
@@ -175,6 +179,7 @@ func (j *Journal) create(ctx context.Context) error {
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.closed = true
 	j.disconnect()
 	return nil
 }
@@ -197,14 +202,14 @@ func (j *Journal) client() (jetstream.JetStream, int) {
 	return j.js, j.gen
 }
 
-// MaxPayload is the largest message the journal takes, headers included.
-func (j *Journal) MaxPayload() int {
+// headerBytes is what subject and headers of a message take at most, generously.
+const headerBytes = 4096
+
+// MaxBody is the largest body of a message that the journal takes.
+func (j *Journal) MaxBody() int {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	if j.nc == nil {
-		return 0
-	}
-	return int(j.nc.MaxPayload())
+	return j.maxBody
 }
 
 // restart replaces the embedded server in process: after a storage error a stream stays latched
@@ -214,11 +219,12 @@ func (j *Journal) restart(ctx context.Context, gen int) error {
 	if j.cfg.URL != "" {
 		return nil // an external server is not ours to restart
 	}
-	j.restarting.Lock()
-	defer j.restarting.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.gen != gen {
+	switch {
+	case j.closed:
+		return errors.New("journal: closed")
+	case j.gen != gen:
 		return nil
 	}
 	j.log.Warn("restarting the embedded journal after a storage error")

@@ -137,7 +137,7 @@ func TestSweepKeepsWhatReadersNeed(t *testing.T) {
 		{"young", day, []uint64{10}, journal.Swept{}},
 		{"old, all done", 8 * day, []uint64{10, 10}, journal.Swept{Purged: 9}},
 		{"old, one reader behind", 8 * day, []uint64{10, 4}, journal.Swept{Purged: 4}},
-		{"past the legal age, one reader behind", 31 * day, []uint64{10, 4}, journal.Swept{Purged: 9, Expired: 5}},
+		{"past the legal age, one reader behind", 31 * day, []uint64{10, 4}, journal.Swept{Purged: 10, Expired: 6}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			j := open(t, t.TempDir())

@@ -29,6 +29,44 @@ type BatchHead struct {
 	Tick      bool             `json:"tick,omitempty"`
 	Positions []event.Position `json:"positions"`
 	Documents int              `json:"documents"`
+	Runs      []Run            `json:"runs,omitempty"` // which file each document is of
+}
+
+// Run is a number of documents of one file that stand one after the other in a batch. Documents do
+// not say their file: a path may have two in one batch, and privacy may have changed the path.
+type Run struct {
+	File  int `json:"f"` // index in Positions
+	Count int `json:"n"`
+}
+
+// AddDocument counts a document of a file.
+func (h *BatchHead) AddDocument(file int) {
+	h.Documents++
+	if n := len(h.Runs); n > 0 && h.Runs[n-1].File == file {
+		h.Runs[n-1].Count++
+		return
+	}
+	h.Runs = append(h.Runs, Run{file, 1})
+}
+
+// Files gives the file of each document.
+func (h *BatchHead) Files() ([]int, error) {
+	if h.Documents < 0 || h.Documents > maxDocs {
+		return nil, errBatch
+	}
+	files := make([]int, 0, h.Documents)
+	for _, r := range h.Runs {
+		if r.File < 0 || r.File >= len(h.Positions) || r.Count < 0 || r.Count > h.Documents-len(files) {
+			return nil, errBatch
+		}
+		for range r.Count {
+			files = append(files, r.File)
+		}
+	}
+	if len(files) != h.Documents {
+		return nil, errBatch
+	}
+	return files, nil
 }
 
 // Batch is one journal message of a collector.

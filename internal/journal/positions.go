@@ -68,6 +68,29 @@ func (j *Journal) Positions(ctx context.Context, subject string) ([]event.Positi
 	return known.list(), nil
 }
 
+// PositionsNeed is the sequence up to which the positions of collectors need no message any more: where
+// one goes on is known from its copy and the messages after it.
+func (j *Journal) PositionsNeed(ctx context.Context, subjects []string) (uint64, error) {
+	_, need, err := j.Bounds(ctx, Events)
+	if err != nil {
+		return 0, err
+	}
+	for _, subject := range subjects {
+		var s stored
+		if _, err := j.positions().get(ctx, positionsKey(subject), &s); err != nil {
+			return 0, err
+		}
+		last, err := j.Last(ctx, Events, subject)
+		if err != nil {
+			return 0, err
+		}
+		if last != nil && last.Seq > s.Ref.Seq {
+			need = min(need, s.Ref.Seq)
+		}
+	}
+	return need, nil
+}
+
 type positionKey struct {
 	event.SourceKey
 	ordinal uint64
