@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/liveward/liveward/internal/event"
@@ -125,7 +126,7 @@ func (a *autoFormat) Parse(line []byte, ev *event.Event) error {
 		}
 		return err
 	}
-	i := indexOf(a.names, name)
+	i := slices.Index(a.names, name)
 	switch {
 	case a.current < 0:
 		a.current = i

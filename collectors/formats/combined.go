@@ -42,10 +42,12 @@ type combined struct {
 func newCombined(opt Options) Format { return &combined{loc: opt.Location} }
 
 func combinedFields() []event.ID {
-	return []event.ID{event.SourceIP, event.SourcePort, event.HTTPRequestForwarded, event.URLDomain, event.URLScheme,
+	return []event.ID{
+		event.SourceIP, event.SourcePort, event.HTTPRequestForwarded, event.URLDomain, event.URLScheme,
 		event.UserName, event.HTTPRequestMethod, event.URLPath, event.URLQuery, event.HTTPVersion,
 		event.HTTPResponseStatusCode, event.HTTPResponseBodyBytes, event.HTTPRequestReferrer,
-		event.UserAgentOriginal, event.EventDuration, event.GatewayFlags}
+		event.UserAgentOriginal, event.EventDuration, event.GatewayFlags,
+	}
 }
 
 // Parse implements Format.

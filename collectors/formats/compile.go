@@ -98,6 +98,8 @@ func (p *program) provides() []event.ID {
 }
 
 func commonFields() []event.ID {
-	return []event.ID{event.Timestamp, event.EventProvider, event.GatewayProduct, event.ObserverProduct,
-		event.LivewardPrivacyDropped, event.LivewardPrivacyCount}
+	return []event.ID{
+		event.Timestamp, event.EventProvider, event.GatewayProduct, event.ObserverProduct,
+		event.LivewardPrivacyDropped, event.LivewardPrivacyCount,
+	}
 }

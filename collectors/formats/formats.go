@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 //go:embed maps/*.yaml
@@ -92,13 +93,13 @@ func Load(user fs.FS) (*Set, error) {
 		}
 		switch base := byName[d.extends]; {
 		case base == nil:
-			d.extendsAt.Bad(Suggest(d.extends, mapNames(byName)), "no map %q to extend", d.extends)
+			d.extendsAt.Bad(strict.Suggest(d.extends, mapNames(byName)), "no map %q to extend", d.extends)
 		case base.extends != "":
 			d.extendsAt.Bad("extend "+base.extends, "%s itself extends a map", d.extends)
 		}
 	}
 	for _, d := range defs {
-		if err := d.problems.Err(); err != nil {
+		if err := d.file.Err(); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -110,7 +111,7 @@ func Load(user fs.FS) (*Set, error) {
 		if !slices.Contains(p.provides()[len(commonFields()):], event.Timestamp) {
 			d.at.Bad(`add {to: "@timestamp", from: ...}`, "the map fills no @timestamp")
 		}
-		if err := d.problems.Err(); err != nil {
+		if err := d.file.Err(); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -189,7 +190,7 @@ func (s *Set) New(name string, opt Options) (Format, error) {
 	}
 	f := s.make(name, opt)
 	if f == nil {
-		hint := Suggest(name, s.Names())
+		hint := strict.Suggest(name, s.Names())
 		if hint == "" {
 			hint = "known are " + strings.Join(s.Names(), ", ")
 		}

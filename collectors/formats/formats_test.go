@@ -201,8 +201,10 @@ func FuzzParse(f *testing.F) {
 }
 
 func constantReason(err error) bool {
-	for _, known := range []error{errNotObject, errTruncated, errSyntax, errControl, errEscape, errNumber, errTrailing, errTooDeep,
-		errNoTime, errNoRequest, errBadStatus, errNoAgent, errUnclosed, errNoPrefix, errBadPayload, errUnrecognised} {
+	for _, known := range []error{
+		errNotObject, errTruncated, errSyntax, errControl, errEscape, errNumber, errTrailing, errTooDeep,
+		errNoTime, errNoRequest, errBadStatus, errNoAgent, errUnclosed, errNoPrefix, errBadPayload, errUnrecognised,
+	} {
 		if errors.Is(err, known) {
 			return err.Error() == known.Error()
 		}

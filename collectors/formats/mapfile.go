@@ -2,9 +2,11 @@ package formats
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // definition is a map file, read and checked, before it is compiled.
@@ -13,21 +15,21 @@ type definition struct {
 	product     string
 	description string
 	extends     string
-	at          Node // where the name stands
-	extendsAt   Node
+	at          strict.Node // where the name stands
+	extendsAt   strict.Node
 	fold        [][]step
 	require     []pathRef
 	weights     []weightDef
 	fields      []fieldDef
 	tests       []mapTest
-	problems    *Problems
+	file        *strict.File
 	builtin     bool
 }
 
 type pathRef struct {
 	text  string
 	steps []step
-	at    Node
+	at    strict.Node
 }
 
 type weightDef struct {
@@ -50,14 +52,14 @@ type conditionDef struct {
 
 var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
-// readDefinition reads a map file. What is wrong with it is in the definition's problems.
+// readDefinition reads a map file. What is wrong with it is in the definition's file.
 func readDefinition(file string, src []byte) *definition {
-	root, problems := ReadYAML(file, src)
-	d := &definition{problems: problems}
-	if problems.Any() {
+	d := &definition{file: strict.Read(file, src)}
+	if !d.file.Parsed() {
 		return d
 	}
-	var fields, labels, tests, detect Node
+	root := d.file.Root()
+	var fields, labels, tests, detect strict.Node
 	for _, e := range root.Entries("format", "product", "description", "extends", "case_insensitive", "detect", "fields", "labels", "tests") {
 		switch e.Key {
 		case "format":
@@ -112,7 +114,7 @@ func readDefinition(file string, src []byte) *definition {
 			}
 		}
 	}
-	if !fields.IsZero() && !fields.IsSequence() {
+	if !fields.IsZero() && !fields.IsList() {
 		fields.Bad("write each field as - {to: name, from: key}", "fields is a list")
 	} else {
 		for _, item := range fields.Items() {
@@ -140,9 +142,9 @@ func readDefinition(file string, src []byte) *definition {
 	return d
 }
 
-func readPath(n Node) (pathRef, bool) { return parseRef(n.Text(), n) }
+func readPath(n strict.Node) (pathRef, bool) { return parseRef(n.Text(), n) }
 
-func parseRef(text string, at Node) (pathRef, bool) {
+func parseRef(text string, at strict.Node) (pathRef, bool) {
 	if text == "" {
 		return pathRef{}, false
 	}
@@ -155,9 +157,9 @@ func parseRef(text string, at Node) (pathRef, bool) {
 }
 
 // readField reads one entry of fields:.
-func readField(n Node) (fieldDef, bool) {
+func readField(n strict.Node) (fieldDef, bool) {
 	f := fieldDef{op: op{plus: -1, scale: 1}}
-	var to, from, as, unit, words, other, value Node
+	var to, from, as, unit, words, other, value strict.Node
 	for _, e := range n.Entries("to", "from", "as", "unit", "plus", "plus_unit", "map", "else", "value", "when") {
 		switch e.Key {
 		case "to":
@@ -230,7 +232,7 @@ func readField(n Node) (fieldDef, bool) {
 }
 
 // readWords reads map: and else:.
-func readWords(n, other Node, field *event.Field) *wordMap {
+func readWords(n, other strict.Node, field *event.Field) *wordMap {
 	m := &wordMap{exact: map[string]string{}}
 	for _, e := range n.Entries() {
 		word := ""
@@ -256,14 +258,14 @@ func readWords(n, other Node, field *event.Field) *wordMap {
 }
 
 // checkWord checks a word that a map gives to a field.
-func checkWord(at Node, field *event.Field, word string) {
-	if field.Enum == nil || indexOf(field.Enum, word) >= 0 || word == "" {
+func checkWord(at strict.Node, field *event.Field, word string) {
+	if field.Enum == nil || slices.Contains(field.Enum, word) || word == "" {
 		return
 	}
-	at.Bad(Suggest(word, field.Enum), "%q is not a value of %s", word, field.Name)
+	at.Bad(strict.Suggest(word, field.Enum), "%q is not a value of %s", word, field.Name)
 }
 
-func readUnit(n Node) int64 {
+func readUnit(n strict.Node) int64 {
 	switch u := n.Text(); u {
 	case "s":
 		return 1e9

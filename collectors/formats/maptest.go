@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // mapTest is one embedded test.
@@ -16,7 +17,7 @@ type mapTest struct {
 	line string
 	want []wantField
 	err  string // the reason the line must be refused with
-	at   Node
+	at   strict.Node
 }
 
 type wantField struct {
@@ -24,7 +25,7 @@ type wantField struct {
 	id     event.ID
 	label  bool
 	values []string // none: must be absent
-	at     Node
+	at     strict.Node
 }
 
 // Test runs the tests that stand in the map files, and reports each failure with its file and line.
@@ -35,31 +36,36 @@ func (s *Set) Test(names ...string) error {
 		if len(names) > 0 && !slices.Contains(names, d.name) {
 			continue
 		}
-		failed := Problems{file: d.problems.file}
+		var failed strict.Problems
 		f := newMapFormat(s.programs[d.name], nil)
 		for i := range d.tests {
-			d.tests[i].run(f, &failed)
+			failed = append(failed, d.tests[i].run(f)...)
 		}
 		all = append(all, failed.Err())
 	}
 	return errors.Join(all...)
 }
 
-func (t *mapTest) run(f *mapFormat, failed *Problems) {
+// run returns what the test finds wrong.
+func (t *mapTest) run(f *mapFormat) (failed strict.Problems) {
+	fail := func(at strict.Node, format string, args ...any) {
+		failed = append(failed, at.Problem("", "test %q: "+format, append([]any{t.name}, args...)...))
+	}
 	var ev event.Event
 	err := f.Parse([]byte(t.line), &ev)
 	switch {
 	case err == nil && t.err != "":
-		failed.At(t.at, "", "test %q: the line is not refused", t.name)
+		fail(t.at, "the line is not refused")
 	case err != nil && err.Error() != t.err:
-		failed.At(t.at, "", "test %q: the line is refused: %v", t.name, err)
+		fail(t.at, "the line is refused: %v", err)
 	case err == nil:
 		for _, w := range t.want {
 			if got := w.get(&ev); !slices.Equal(got, w.values) && !sameValue(w, got) {
-				failed.At(w.at, "", "test %q: %s is %s, want %s", t.name, w.name, show(got), show(w.values))
+				fail(w.at, "%s is %s, want %s", w.name, show(got), show(w.values))
 			}
 		}
 	}
+	return failed
 }
 
 // get returns a field as a test writes it.
@@ -122,7 +128,7 @@ func show(values []string) string {
 }
 
 // readTest reads one entry of tests:.
-func readTest(n Node) mapTest {
+func readTest(n strict.Node) mapTest {
 	t := mapTest{at: n}
 	for _, e := range n.Entries("name", "line", "want", "error") {
 		switch e.Key {
@@ -140,15 +146,13 @@ func readTest(n Node) mapTest {
 		n.Bad("", "a test has a line: and either want: or error:")
 	}
 	if t.name == "" {
-		t.name = fmt.Sprintf("line %d", lineOf(n))
+		t.name = fmt.Sprintf("line %d", n.Line())
 	}
 	return t
 }
 
-func lineOf(n Node) int { l, _ := n.position(); return l }
-
 // readWant reads expected fields, dotted or nested.
-func readWant(n Node, prefix string, out *[]wantField) {
+func readWant(n strict.Node, prefix string, out *[]wantField) {
 	for _, e := range n.Entries() {
 		name := prefix + e.Key
 		if e.Value.IsMapping() {
@@ -164,7 +168,7 @@ func readWant(n Node, prefix string, out *[]wantField) {
 		} else if id, ok := event.Lookup(name); ok {
 			w.id = id
 		} else {
-			e.At.Bad(Suggest(name, fieldNames()), "unknown field %q", name)
+			e.At.Bad(strict.Suggest(name, fieldNames()), "unknown field %q", name)
 			continue
 		}
 		*out = append(*out, w)

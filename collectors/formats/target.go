@@ -1,16 +1,19 @@
 package formats
 
-import "github.com/liveward/liveward/internal/event"
+import (
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
+)
 
 // This file says which fields a map may fill, and how each is read.
 
 // target finds the field an entry fills.
-func target(to Node) (event.ID, bool) {
+func target(to strict.Node) (event.ID, bool) {
 	name := to.Text()
 	id, ok := event.Lookup(name)
 	if !ok {
 		if name != "" {
-			to.Bad(Suggest(name, writableNames()), "unknown field %q", name)
+			to.Bad(strict.Suggest(name, writableNames()), "unknown field %q", name)
 		}
 		return 0, false
 	}
@@ -57,7 +60,7 @@ func writableNames() []string {
 }
 
 // readConversion decides how the field is filled: by what the field is, unless the map says otherwise.
-func readConversion(f *fieldDef, field *event.Field, as, unit, to Node) bool {
+func readConversion(f *fieldDef, field *event.Field, as, unit, to strict.Node) bool {
 	o := &f.op
 	if !unit.IsZero() {
 		o.unit = readUnit(unit)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // The five decisions.
@@ -48,8 +49,7 @@ type vendor struct {
 	prefixes  []prefixReason
 
 	tests []mapTest
-	file  string
-	at    node
+	at    strict.Node
 }
 
 // verdict is what a word of the vendor means.

@@ -9,18 +9,18 @@ import (
 
 	"github.com/liveward/liveward/collectors/formats"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
-
-type node = formats.Node
 
 var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,63}$`)
 
-// readVendor reads a map file.
-func readVendor(file string, src []byte) (*vendor, *formats.Problems) {
-	root, problems := formats.ReadYAML(file, src)
-	v := &vendor{file: file, threshold: math.NaN(), decisions: map[string]verdict{}, reasons: map[string]reason{}, at: root}
-	if problems.Any() {
-		return v, problems
+// readVendor reads a map file. What is wrong with it is in the file.
+func readVendor(name string, src []byte) (*vendor, *strict.File) {
+	file := strict.Read(name, src)
+	root := file.Root()
+	v := &vendor{threshold: math.NaN(), decisions: map[string]verdict{}, reasons: map[string]reason{}, at: root}
+	if !file.Parsed() {
+		return v, file
 	}
 	for _, e := range root.Entries("vendor", "description", "aliases", "complete", "score", "no_decision", "decisions", "reasons", "tests") {
 		switch e.Key {
@@ -66,10 +66,10 @@ func readVendor(file string, src []byte) (*vendor, *formats.Problems) {
 	if v.scoreOnly && !v.hasScore {
 		v.at.Bad("add score: {min: 0, max: 1}", "no_decision: by_score needs a score")
 	}
-	return v, problems
+	return v, file
 }
 
-func readName(n node) string {
+func readName(n strict.Node) string {
 	name := n.Text()
 	if name != "" && !nameForm.MatchString(name) {
 		n.Bad("use lower-case letters, digits, dots, dashes and underscores", "%q cannot be the name of a vendor", name)
@@ -78,7 +78,7 @@ func readName(n node) string {
 	return name
 }
 
-func (v *vendor) readScore(n node) {
+func (v *vendor) readScore(n strict.Node) {
 	v.hasScore, v.max = true, 1
 	for _, e := range n.Entries("min", "max", "inverted", "threshold") {
 		switch e.Key {
@@ -101,7 +101,7 @@ func (v *vendor) readScore(n node) {
 	}
 }
 
-func (v *vendor) readDecisions(n node) {
+func (v *vendor) readDecisions(n strict.Node) {
 	for _, e := range n.Entries() {
 		var d verdict
 		if e.Value.IsMapping() {
@@ -125,7 +125,7 @@ func (v *vendor) readDecisions(n node) {
 	}
 }
 
-func (v *vendor) readReasons(n node) {
+func (v *vendor) readReasons(n strict.Node) {
 	for _, e := range n.Entries() {
 		var r reason
 		if e.Value.IsMapping() {
@@ -154,7 +154,7 @@ func (v *vendor) readReasons(n node) {
 	}
 }
 
-func checkKey(e formats.Entry) string {
+func checkKey(e strict.Entry) string {
 	if len(e.Key) > 64 {
 		e.At.Bad("", "a word of the vendor has 64 characters at most")
 	}
@@ -165,7 +165,7 @@ func decisionWords() []string {
 	return append(slices.Clone(event.FieldOf(event.LivenessDecision).Enum), byScore)
 }
 
-func oneOf(n node, words []string) string {
+func oneOf(n strict.Node, words []string) string {
 	w := n.Text()
 	if w != "" && !slices.Contains(words, w) {
 		n.Bad("known are "+strings.Join(words, ", "), "unknown word %q", w)
@@ -178,16 +178,16 @@ func oneOf(n node, words []string) string {
 type mapTest struct {
 	name        string
 	given, want []value
-	at          node
+	at          strict.Node
 }
 
 type value struct {
 	id    event.ID
 	texts []string
-	at    node
+	at    strict.Node
 }
 
-func readTest(n node) mapTest {
+func readTest(n strict.Node) mapTest {
 	t := mapTest{at: n, name: "a test"}
 	for _, e := range n.Entries("name", "given", "want") {
 		switch e.Key {
@@ -205,7 +205,7 @@ func readTest(n node) mapTest {
 	return t
 }
 
-func readValues(n node, prefix string) []value {
+func readValues(n strict.Node, prefix string) []value {
 	var out []value
 	for _, e := range n.Entries() {
 		name := prefix + e.Key
@@ -218,7 +218,7 @@ func readValues(n node, prefix string) []value {
 			id, ok = event.Lookup("liveness." + name)
 		}
 		if !ok {
-			e.At.Bad(formats.Suggest(name, livenessNames()), "unknown field %q", name)
+			e.At.Bad(strict.Suggest(name, livenessNames()), "unknown field %q", name)
 			continue
 		}
 		v := value{id: id, at: e.At}
@@ -244,18 +244,21 @@ func livenessNames() []string {
 
 // test runs the map's tests.
 func (v *vendor) test(s *Set) error {
-	_, failed := formats.ReadYAML(v.file, []byte("{}"))
+	var failed strict.Problems
 	for _, t := range v.tests {
+		fail := func(at strict.Node, format string, args ...any) {
+			failed = append(failed, at.Problem("", "test %q: "+format, append([]any{t.name}, args...)...))
+		}
 		var ev event.Event
 		for _, g := range t.given {
 			if err := set(&ev, g); err != nil {
-				failed.At(g.at, "", "test %q: %v", t.name, err)
+				fail(g.at, "%v", err)
 			}
 		}
 		s.Apply(&ev, v.name)
 		for _, w := range t.want {
 			if got := formats.FieldText(&ev, w.id); !slices.Equal(got, w.texts) {
-				failed.At(w.at, "", "test %q: %s is %q, want %q", t.name, w.id, got, w.texts)
+				fail(w.at, "%s is %q, want %q", w.id, got, w.texts)
 			}
 		}
 	}

@@ -53,18 +53,18 @@ func Load(user fs.FS) (*Set, error) {
 			if i == 0 {
 				name = "built-in " + name
 			}
-			v, problems := readVendor(name, f.Source)
+			v, file := readVendor(name, f.Source)
 			for _, n := range append([]string{v.name}, v.aliases...) {
 				if n == "" {
 					continue
 				}
 				if s.byName[n] != nil {
-					problems.At(v.at, "choose another name", "the vendor %s has a map already", n)
+					v.at.Bad("choose another name", "the vendor %s has a map already", n)
 					continue
 				}
 				s.byName[n] = v
 			}
-			if err := problems.Err(); err != nil {
+			if err := file.Err(); err != nil {
 				errs = append(errs, err)
 			}
 			s.maps = append(s.maps, v)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/liveward/liveward/collectors/formats"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 func load(t testing.TB) *Set {
@@ -163,17 +164,17 @@ func TestMapErrors(t *testing.T) {
 		`v.yaml:2:16: unknown word "lively"; known are live, spoof, inconclusive, not_evaluated, error, by_score`,
 		`v.yaml:2:27: by_score needs a score; put score: {min: 0, max: 1} before it`,
 		`v.yaml:3:14: unknown word "qualty"; known are quality, capture, spoof, injection, session, auth, quota, vendor_error, abandoned`,
-		`v.yaml:3:40: unknown word "deepfake"; known are presentation, injection, replay, unknown`,
-		`v.yaml:3:25: the entry has no category; add category:`)
+		`v.yaml:3:25: the entry has no category; add category:`,
+		`v.yaml:3:40: unknown word "deepfake"; known are presentation, injection, replay, unknown`)
 	f("vendor: v\nscore: {min: 1, max: 0}\ndecision: {a: live}\n",
-		`v.yaml:3:1: unknown key "decision"; did you mean "decisions"?`,
+		`v.yaml:1:9: the map knows no decision; add decisions:, or no_decision: by_score`,
 		`v.yaml:2:8: min: must be below max:; a score where low is live has inverted: true`,
-		`v.yaml:1:9: the map knows no decision; add decisions:, or no_decision: by_score`)
+		`v.yaml:3:1: unknown key "decision"; did you mean "decisions"?`)
 	f("vendor: v\nscore: {threshold: 2}\nno_decision: by_score\n", `v.yaml:2:8: threshold: must be between min: and max:; the threshold is on the vendor's scale`)
 	f("vendor: azure\ndecisions: {a: live}\n", `v.yaml:1:9: the vendor azure has a map already; choose another name`)
 	f("vendor: v\ndecisions: {a: live}\ntests: [{given: {decison_raw: a}, want: {decision: live}}]\n",
-		`v.yaml:3:18: unknown field "decison_raw"; did you mean "decision_raw"?`,
-		`v.yaml:3:9: a test has given: and want:`)
+		`v.yaml:3:9: a test has given: and want:`,
+		`v.yaml:3:18: unknown field "decison_raw"; did you mean "decision_raw"?`)
 }
 
 func TestEmbeddedTestsCanFail(t *testing.T) {
@@ -255,9 +256,9 @@ func FuzzVendorMap(f *testing.F) {
 	f.Add([]byte("vendor: v\nscore: {min: 0, max: 10, inverted: true, threshold: 4}\ndecisions: {a: by_score, b: {decision: spoof, reason: spoof}}\nreasons: {\"E*\": quality, f: {category: spoof, attack_class: replay, attack_type: x}}\n"))
 	f.Add([]byte("vendor: v\naliases: [w, x]\ncomplete: decisions\nno_decision: by_score\nscore: {}\ntests: [{given: {decision_raw: a}, want: {decision: ~}}]\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		v, problems := readVendor("v.yaml", src)
-		if err := problems.Err(); err != nil {
-			var p *formats.Problem
+		v, file := readVendor("v.yaml", src)
+		if err := file.Err(); err != nil {
+			var p strict.Problem
 			if !errors.As(err, &p) || p.Line < 1 || p.Column < 1 {
 				t.Fatalf("a problem without a place: %v", err)
 			}
