@@ -141,3 +141,23 @@ func BenchmarkQuarantine(b *testing.B) {
 		w.Quarantine(line, &ev, "unexpected end")
 	}
 }
+
+// Lines that were made to be slow: what a caller can write must cost no more than what he sends.
+func BenchmarkHostile(b *testing.B) {
+	fl := filter(b, false)
+	for name, atom := range map[string]string{
+		"hex": "12345678a", "hex long": "123456789012345a", "digits": "4 4 4 4 4 4 4 4 4 4-", "names": "token=", "headers": "cookie: a ", "at": "a@a.", "escapes": "%25252540",
+		"pem": "-----BEGIN", "words": "a-b_c.", "iban": "GB82", "hyphens": "4111-1111-", "not UTF-8": "\xff", "key": "sk-a.", "bearer": "bearer ", "token=bearer": "token=bearer ",
+	} {
+		b.Run(strings.ReplaceAll(name, " ", "_"), func(b *testing.B) {
+			w := fl.Worker()
+			line := []byte(strings.Repeat(atom, 1<<20/len(atom)))
+			var ev event.Event
+			b.SetBytes(int64(len(line)))
+			for b.Loop() {
+				ev.Reset()
+				w.Quarantine(line, &ev, "not a JSON object")
+			}
+		})
+	}
+}

@@ -134,7 +134,7 @@ func isUUID(s string) bool {
 
 // appendClean appends s without what could hide a value from the detectors or from people: control
 // characters, marks that turn the direction of text, characters without width, broken UTF-8. White
-// space becomes a space.
+// space becomes a space, and full-width characters and other scripts' digits become ASCII.
 func appendClean(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -149,12 +149,31 @@ func appendClean(dst []byte, s string) []byte {
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if !hidden(r, size) {
+		if c := fold(r); c != 0 {
+			dst = append(dst, c)
+		} else if !hidden(r, size) {
 			dst = append(dst, s[i:i+size]...)
 		}
 		i += size
 	}
 	return dst
+}
+
+// fold returns the ASCII character that r is another form of: full-width characters and the digits of
+// other scripts, in which a number would pass unseen.
+func fold(r rune) byte {
+	switch {
+	case r >= 0xff01 && r <= 0xff5e:
+		return byte(r - 0xff01 + '!')
+	case r == 0x3000:
+		return ' '
+	}
+	for _, zero := range [...]rune{0x660, 0x6f0, 0x966, 0x9e6} { // Arabic, Persian, Devanagari, Bengali
+		if r >= zero && r <= zero+9 {
+			return byte(r - zero + '0')
+		}
+	}
+	return 0
 }
 
 func hidden(r rune, size int) bool {
@@ -188,50 +207,114 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// unescaped is a string with its percent escapes resolved, and where each byte came from.
+// unescaped is a string with its escapes resolved, and where each byte came from.
 type unescaped struct {
 	text []byte
 	back []int // index in the original of each byte, and of the end
 }
 
-// escaped tells whether s has percent escapes.
+// hiding tells whether s may have escapes: most strings have no byte that begins one.
+func hiding(s string) bool {
+	return strings.IndexByte(s, '%') >= 0 || strings.IndexByte(s, '\\') >= 0 || strings.IndexByte(s, '&') >= 0
+}
+
+// escaped tells whether s has escapes.
 func escaped(s string) bool {
-	for i := strings.IndexByte(s, '%'); i >= 0 && i+2 < len(s); {
-		_, ok1 := unhex(s[i+1])
-		_, ok2 := unhex(s[i+2])
-		if ok1 && ok2 {
-			return true
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '%', '\\', '&':
+			if _, n := escape(s[i:]); n > 0 {
+				return true
+			}
 		}
-		next := strings.IndexByte(s[i+1:], '%')
-		if next < 0 {
-			return false
-		}
-		i += 1 + next
 	}
 	return false
+}
+
+// escape returns the character that an escape at the start of s stands for, and the escape's length: %41
+// of URLs, \u0041 and \/ of JSON, \x41 of nginx, &#65; and &#x41; of HTML. The length is 0 where there is
+// none. What %41 and \x41 give is a byte.
+func escape(s string) (r rune, n int) {
+	switch {
+	case s[0] == '%':
+		return hexDigits(s, 1, 2)
+	case len(s) < 2:
+	case s[0] == '\\' && s[1] == 'x':
+		return hexDigits(s, 2, 2)
+	case s[0] == '\\' && s[1] == 'u':
+		return hexDigits(s, 2, 4)
+	case s[0] == '\\' && (s[1] == '/' || s[1] == '"'):
+		return rune(s[1]), 2
+	case s[0] == '&' && s[1] == '#':
+		return entity(s)
+	}
+	return 0, 0
+}
+
+// hexDigits reads count hexadecimal digits that begin at from.
+func hexDigits(s string, from, count int) (r rune, n int) {
+	if len(s) < from+count {
+		return 0, 0
+	}
+	for i := from; i < from+count; i++ {
+		d, ok := unhex(s[i])
+		if !ok {
+			return 0, 0
+		}
+		r = r<<4 | rune(d)
+	}
+	return r, from + count
+}
+
+// entity reads &#65; or &#x41; .
+func entity(s string) (r rune, n int) {
+	base, i := rune(10), 2
+	if i < len(s) && s[i]|0x20 == 'x' {
+		base, i = 16, 3
+	}
+	for from := i; i < len(s) && i-from <= 7; i++ {
+		d, ok := unhex(s[i])
+		switch {
+		case ok && rune(d) < base:
+			r = r*base + rune(d)
+		case s[i] == ';' && i > from:
+			return r, i + 1
+		default:
+			return 0, 0
+		}
+	}
+	return 0, 0
 }
 
 // decode resolves the escapes of s, which is the original, or what from holds.
 func (u *unescaped) decode(s string, from *unescaped) {
 	u.text, u.back = u.text[:0], u.back[:0]
-	at := func(i int) int {
-		if from == nil {
-			return i
-		}
-		return from.back[i]
-	}
 	for i := 0; i < len(s); {
-		c, n := s[i], 1
-		if c == '%' && i+2 < len(s) {
-			hi, ok1 := unhex(s[i+1])
-			lo, ok2 := unhex(s[i+2])
-			if ok1 && ok2 {
-				c, n = hi<<4|lo, 3
-			}
+		r, n := rune(s[i]), 0
+		if c := s[i]; c == '%' || c == '\\' || c == '&' {
+			r, n = escape(s[i:])
 		}
-		u.text = append(u.text, c)
-		u.back = append(u.back, at(i))
+		before := len(u.text)
+		switch {
+		case n == 0:
+			u.text, n = append(u.text, s[i]), 1
+		case r < 0x100 && s[i] != '&' && s[i+1] != 'u':
+			u.text = append(u.text, byte(r))
+		default:
+			u.text = utf8.AppendRune(u.text, r)
+		}
+		at := i
+		if from != nil {
+			at = from.back[i]
+		}
+		for range len(u.text) - before {
+			u.back = append(u.back, at)
+		}
 		i += n
 	}
-	u.back = append(u.back, at(len(s)))
+	end := len(s)
+	if from != nil {
+		end = from.back[end]
+	}
+	u.back = append(u.back, end)
 }

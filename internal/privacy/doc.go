@@ -14,17 +14,25 @@
 //     where it already looked like a pseudonym of ours;
 //  3. a copy, at least 5 bytes long, of a raw value of (2), of a credential or personal parameter of
 //     the query string or referrer, in any field that comes from the log: neither as it is, nor in
-//     another letter case, nor percent-encoded (what is escaped more than three times is masked whole). Copies of other query parameters
-//     are removed from free text, paths and labels;
+//     another letter case, nor in escapes of URLs, JSON, nginx or HTML (what is escaped more than three
+//     times is masked whole). Copies of other query parameters are removed from free text, paths and
+//     labels;
 //  4. anything its detectors recognise, in any field that comes from the log: e-mail addresses,
-//     telephone numbers (+ and 8 to 15 digits; in text also 00… and 08…), payment card numbers, IBANs,
+//     telephone numbers (+ and 8 to 15 digits; 00…, 08… and 628…), payment card numbers, IBANs,
 //     national numbers (NIK, CPF, Aadhaar, SSN), JSON web tokens, PEM blocks, keys with a known prefix,
 //     credentials after Bearer, Basic or a name such as password=, images and base64 of 64 bytes or
-//     more, and unexplained random text of 40 bytes or more (24 in text where cases and digits mix).
+//     more, and unexplained random text of 40 bytes or more (24 in text where cases and digits mix);
+//  5. a number from the log with more digits than its field has a use for.
+//
+// What is masked is one question, what is reported another: one in thirty random ids of 16 digits
+// passes as a payment card's number. Such a number is always masked, but it is reported as "number",
+// for which nobody is called, unless a word before it names it (card, nik, msisdn), or it stands alone
+// in text, or in the groups people write it in. UUIDs and hexadecimal tokens of 24 digits or more hold
+// no such numbers. The price: a card's number alone in an id's field is masked and not called by its name.
 //
 // What cannot be known is not promised. A person's name in an error message, a short password without
-// its parameter name, an id of fewer than 5 bytes, a value cut in half by the gateway, a value in an
-// encoding other than percent, and a short lower-case id in a path that no field names, all look like
+// its parameter name, an id of fewer than 5 bytes, a value cut in half by the gateway, a value in base64
+// of fewer than 40 bytes, and a short lower-case id in a path that no field names, all look like
 // ordinary words and pass. So formats must map what identifies people to the fields made for it, and
 // should drop what they do not need.
 //

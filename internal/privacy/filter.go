@@ -137,6 +137,8 @@ func (w *Worker) field(id event.ID) {
 	ev := w.ev
 	switch w.f.treat[id] {
 	case keep:
+	case measure:
+		w.measure(id)
 	case closed:
 		if !oneOf(event.FieldOf(id).Enum, ev.Str(id)) {
 			ev.Clear(id)

@@ -18,6 +18,7 @@ const (
 	kindImage
 	kindBase64
 	kindToken
+	kindNumber // may be a person's number, and as well an id
 	kindRawValue
 	kindAddress
 	kindUnscanned
@@ -27,7 +28,7 @@ const (
 //nolint:gochecknoglobals // constant
 var kindNames = [numKinds]string{
 	"", "email", "phone", "pan", "iban", "national_id", "jwt", "pem", "secret", "credential",
-	"image", "base64", "token", "raw_value", "address", "unscanned",
+	"image", "base64", "token", "number", "raw_value", "address", "unscanned",
 }
 
 //nolint:gochecknoglobals // constant

@@ -55,7 +55,7 @@ func upper(c byte) byte {
 // add takes a raw value. keep gives memory that lives as long as the event.
 func (ns *needles) add(raw string, strong bool, keep func([]byte) string) {
 	ns.one(strings.TrimSpace(raw), strong)
-	if strings.IndexByte(raw, '%') >= 0 {
+	if hiding(raw) {
 		var from *unescaped
 		for i := range ns.layers {
 			if !escaped(raw) {

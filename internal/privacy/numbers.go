@@ -1,12 +1,26 @@
 package privacy
 
-// maxDigitRun bounds a run of digits that is looked at; longer ones are no number of a person.
-const maxDigitRun = 40
+import "github.com/liveward/liveward/internal/event"
 
-// numbers finds payment cards, telephone and national numbers. bare says that unmarked forms count as
-// well: in text, not in identifiers.
-func (sc *scanner) numbers(s string, bare bool) {
+// Bounds of a number, in digits and in groups of digits.
+const (
+	maxDigits = 19
+	maxGroups = 6
+)
+
+// numbers finds payment cards, telephone and national numbers. text says that s is text, where a
+// number that stands alone is what it looks like; elsewhere it is an id that looks like one.
+func (sc *scanner) numbers(s string, text bool) {
+	sc.run = run{}
 	for i := 0; i < len(s); {
+		if class[s[i]]&isAlnum == 0 {
+			i++
+			continue
+		}
+		if n := uuidAt(s, i); n > 0 {
+			i = n
+			continue
+		}
 		if class[s[i]]&isDigit == 0 {
 			i++
 			continue
@@ -15,17 +29,32 @@ func (sc *scanner) numbers(s string, bare bool) {
 			i = n
 			continue
 		}
-		i = sc.digitRun(s, i, bare)
+		i = sc.digitGroups(s, i, text)
 	}
 }
 
-// plusPhone takes a number that begins with + or, after it, at i; it returns where it ends, or 0.
+// uuidAt returns where the UUID that begins at i ends, or 0. One without letters may hide a number.
+func uuidAt(s string, i int) int {
+	end := i + 36
+	if end > len(s) || s[i+8] != '-' || i > 0 && class[s[i-1]]&isAlnum != 0 || end < len(s) && class[s[end]]&isAlnum != 0 || !isUUID(s[i:end]) {
+		return 0
+	}
+	for _, c := range event.Bytes(s[i:end]) {
+		if class[c]&isAlpha != 0 {
+			return end
+		}
+	}
+	return 0
+}
+
+// plusPhone takes a number that begins with + or, after it, at i; it returns where it ends, or 0. No
+// country's code begins with 0: that is a time zone.
 func (sc *scanner) plusPhone(s string, i int) int {
 	start := i - 1
 	if start >= 0 && s[start] == '(' {
 		start--
 	}
-	if start < 0 || s[start] != '+' || (start > 0 && class[s[start-1]]&isAlnum != 0) {
+	if s[i] == '0' || start < 0 || s[start] != '+' || (start > 0 && class[s[start-1]]&isAlnum != 0) {
 		return 0
 	}
 	digits, end, good := 0, i, 0
@@ -55,53 +84,47 @@ scan:
 	return good
 }
 
-// digitRun takes the digits at i, with single spaces or hyphens between them, and returns its end.
-func (sc *scanner) digitRun(s string, i int, bare bool) int {
-	var digit [maxDigitRun]byte
-	var pos [maxDigitRun]int
-	n, j := 0, i
-	for j < len(s) {
-		if class[s[j]]&isDigit != 0 {
-			if n < maxDigitRun {
-				digit[n], pos[n] = s[j]-'0', j
-				n++
-			}
-			j++
-			continue
-		}
-		if (s[j] == ' ' || s[j] == '-') && j+1 < len(s) && class[s[j+1]]&isDigit != 0 {
-			j++
-			continue
-		}
-		break
+// digitGroups takes the group of digits at i and those that follow it, with single spaces or hyphens
+// between them, and returns where the search goes on: after the longest number that begins at i, else
+// after its first group.
+func (sc *scanner) digitGroups(s string, i int, text bool) int {
+	first := i + 1
+	for first < len(s) && class[s[first]]&isDigit != 0 {
+		first++
 	}
-	if n < 8 || n == maxDigitRun {
-		return j
+	if first-i > maxDigits {
+		return first // no number of a person
 	}
-	starts := func(a int) bool { return a == 0 || pos[a] != pos[a-1]+1 }
-	ends := func(b int) bool { return b == n || pos[b] != pos[b-1]+1 }
-	for a := 0; a < n; a++ {
-		if !starts(a) {
-			continue
+	var digit [maxDigits]byte
+	var pos [maxDigits]int
+	n, best, found := 0, 0, kindNone
+	count := 1
+	for j, end := i, first; n+end-j <= maxDigits && count <= maxGroups; count++ {
+		for ; j < end; j++ {
+			digit[n], pos[n] = s[j]-'0', j
+			n++
 		}
-		for b := n; b-a >= 8; b-- {
-			if !ends(b) {
-				continue
-			}
-			from, to := pos[a], pos[b-1]+1
-			solid := to-from == b-a
-			if solid && inHexToken(s, from, to) {
-				continue
-			}
-			alone := (from == 0 || class[s[from-1]]&isAlpha == 0) && (to == len(s) || class[s[to]]&isAlpha == 0)
-			if k := judge(digit[a:b], pos[a:b], solid, alone, bare); k != kindNone {
-				sc.add(from, to, k)
-				a = b - 1
-				break
-			}
+		if k := sc.judge(s, digit[:n], pos[:n], text); k != kindNone {
+			best, found = end, k
+		}
+		if j+1 >= len(s) || s[j] != ' ' && s[j] != '-' || class[s[j+1]]&isDigit == 0 || n == maxDigits {
+			break
+		}
+		for j, end = j+1, j+2; end < len(s) && class[s[end]]&isDigit != 0; {
+			end++
 		}
 	}
-	return j
+	if found == kindNone {
+		return first
+	}
+	sc.add(i, best, found)
+	return best
+}
+
+// run is a token of letters and digits, as far as it is known to be hexadecimal.
+type run struct {
+	start, end int
+	random     bool
 }
 
 // minHexToken is the length from which a token of hexadecimal digits is taken for a random one.
@@ -109,53 +132,80 @@ const minHexToken = 24
 
 // inHexToken tells whether the digits from..to are part of a longer token of hexadecimal digits in
 // one case, such as a request id: one in some thousands of those has a card number's digits in it by
-// chance, and each would be an alarm about nothing.
-func inHexToken(s string, from, to int) bool {
-	lower, upper := false, false
-	hex := func(c byte) bool {
-		switch {
-		case c >= 'a' && c <= 'f':
-			lower = true
-		case c >= 'A' && c <= 'F':
-			upper = true
-		default:
-			return class[c]&isDigit != 0
+// chance. A token is looked at once, however many digits stand in it.
+func (sc *scanner) inHexToken(s string, from, to int) bool {
+	r := &sc.run
+	if from < r.start || to > r.end {
+		lower, upper := false, false
+		hex := func(c byte) bool {
+			switch {
+			case c >= 'a' && c <= 'f':
+				lower = true
+			case c >= 'A' && c <= 'F':
+				upper = true
+			default:
+				return class[c]&isDigit != 0
+			}
+			return true
 		}
-		return true
+		a, b := from, to
+		for a > 0 && hex(s[a-1]) {
+			a--
+		}
+		for b < len(s) && hex(s[b]) {
+			b++
+		}
+		whole := (a == 0 || class[s[a-1]]&isAlpha == 0) && (b == len(s) || class[s[b]]&isAlpha == 0)
+		*r = run{a, b, whole && lower != upper && b-a >= minHexToken}
 	}
-	a, b := from, to
-	for a > 0 && hex(s[a-1]) {
-		a--
-	}
-	for b < len(s) && hex(s[b]) {
-		b++
-	}
-	whole := (a == 0 || class[s[a-1]]&isAlpha == 0) && (b == len(s) || class[s[b]]&isAlpha == 0)
-	return whole && lower != upper && b-a >= minHexToken
+	return r.random
 }
 
-// judge says what a number is. solid: no separators; alone: no letter touches it.
-func judge(d []byte, pos []int, solid, alone, bare bool) kind {
+// judge says what the digits at pos are.
+func (sc *scanner) judge(s string, d []byte, pos []int, text bool) kind {
+	n := len(d)
+	if n < 9 {
+		return kindNone
+	}
+	from, to := pos[0], pos[n-1]+1
+	solid := to-from == n
+	if solid && sc.inHexToken(s, from, to) {
+		return kindNone
+	}
+	alone := (from == 0 || class[s[from-1]]&isAlpha == 0) && (to == len(s) || class[s[to]]&isAlpha == 0)
+	k, weak := numberOf(d, pos, solid, alone)
+	if k == kindNone {
+		return kindNone
+	}
+	return sc.certain(s, from, to, k, solid, weak, text)
+}
+
+// numberOf says what a number can be. solid: no separators; alone: no letter touches it. weak: so
+// many other numbers look like it that only a name before it makes it one.
+func numberOf(d []byte, pos []int, solid, alone bool) (k kind, weak bool) {
 	n := len(d)
 	if n >= 13 && n <= 19 && (solid || cardGroups(pos)) && cardIssuer(d) && luhn(d) {
-		return kindPAN
+		return kindPAN, n > 16
 	}
 	switch {
 	case n == 16 && (solid || cardGroups(pos)) && nik(d):
-		return kindNationalID
+		return kindNationalID, solid && timeLike(d)
 	case n == 11 && alone && solid && cpf(d):
-		return kindNationalID
-	case n == 12 && alone && (!solid && groups(pos, 4, 4, 4) || solid && bare) && d[0] >= 2 && verhoeff(d):
-		return kindNationalID
+		return kindNationalID, true
+	case n == 12 && alone && (solid || groups(pos, 4, 4, 4)) && d[0] >= 2 && verhoeff(d):
+		return kindNationalID, solid
 	case n == 9 && alone && groups(pos, 3, 2, 4) && ssn(d):
-		return kindNationalID
-	case bare && alone && n >= 11 && n <= 15 && solid && d[0] == 0 && d[1] == 0 && d[2] != 0:
-		return kindPhone
-	case bare && alone && n >= 10 && n <= 13 && d[0] == 0 && d[1] == 8:
-		return kindPhone
+		return kindNationalID, false
+	case alone && n >= 11 && n <= 15 && solid && d[0] == 0 && d[1] == 0 && d[2] != 0:
+		return kindPhone, false
+	case alone && n >= 10 && n <= 13 && d[0] == 0 && d[1] == 8, alone && n >= 11 && n <= 14 && d[0] == 6 && d[1] == 2 && d[2] == 8:
+		return kindPhone, !solid && pos[5] == pos[0]+5 // 0812 3456 7890, but not 08280621-76688
 	}
-	return kindNone
+	return kindNone, false
 }
+
+// timeLike tells 16 digits that are microseconds since 1970, from 2014 to 2039.
+func timeLike(d []byte) bool { return d[0] == 1 && d[1] >= 4 || d[0] == 2 && d[1] < 2 }
 
 // groups tells whether digits at pos stand in groups of these sizes.
 func groups(pos []int, sizes ...int) bool {
@@ -220,15 +270,27 @@ func luhn(d []byte) bool {
 	return sum%10 == 0
 }
 
-// nik is Indonesia's number: province, regency, district, birth date (day + 40 for women), serial.
+// nik is Indonesia's number: province, regency (01 to 39) or city (71 to 79), district, birth date (day
+// + 40 for women), serial.
 func nik(d []byte) bool {
 	two := func(i int) int { return int(d[i])*10 + int(d[i+1]) }
-	day := two(6)
+	province, regency, day := two(0), two(2), two(6)
 	if day > 40 {
 		day -= 40
 	}
 	serial := two(12)*100 + two(14)
-	return two(0) >= 11 && two(0) <= 96 && two(2) >= 1 && two(4) >= 1 && day >= 1 && day <= 31 && two(8) >= 1 && two(8) <= 12 && serial >= 1
+	return provinces[province] && (regency >= 1 && regency <= 39 || regency >= 71 && regency <= 79) && two(4) >= 1 &&
+		day >= 1 && day <= 31 && two(8) >= 1 && two(8) <= 12 && serial >= 1
+}
+
+// provinces are the codes of Indonesia's provinces.
+//
+//nolint:gochecknoglobals // constant
+var provinces = [100]bool{
+	11: true, 12: true, 13: true, 14: true, 15: true, 16: true, 17: true, 18: true, 19: true, 21: true,
+	31: true, 32: true, 33: true, 34: true, 35: true, 36: true, 51: true, 52: true, 53: true,
+	61: true, 62: true, 63: true, 64: true, 65: true, 71: true, 72: true, 73: true, 74: true, 75: true, 76: true,
+	81: true, 82: true, 91: true, 92: true, 93: true, 94: true, 95: true, 96: true, 97: true,
 }
 
 // cpf is Brazil's number, with its two check digits.
@@ -307,47 +369,4 @@ var verhoeffP = [8][10]byte{
 	{4, 2, 8, 6, 5, 7, 3, 9, 0, 1},
 	{2, 7, 9, 3, 8, 0, 6, 4, 1, 5},
 	{7, 0, 4, 6, 9, 1, 3, 2, 5, 8},
-}
-
-// ibans finds international bank account numbers, solid or in groups of four.
-func (sc *scanner) ibans(s string) {
-	for i := 0; i+15 <= len(s); i++ {
-		if class[s[i]]&isUpper == 0 || class[s[i+1]]&isUpper == 0 || class[s[i+2]]&isDigit == 0 || class[s[i+3]]&isDigit == 0 {
-			continue
-		}
-		if i > 0 && class[s[i-1]]&isAlnum != 0 {
-			continue
-		}
-		rem, n, end := 0, 0, 0
-		for j := i + 4; j < len(s) && n < 30; j++ {
-			c := s[j]
-			if c == ' ' && n%4 == 0 && j+1 < len(s) && class[s[j+1]]&isAlnum != 0 {
-				continue
-			}
-			switch {
-			case class[c]&isDigit != 0:
-				rem = (rem*10 + int(c-'0')) % 97
-			case class[c]&isUpper != 0:
-				rem = (rem*100 + int(c-'A') + 10) % 97
-			default:
-				j = len(s)
-				continue
-			}
-			n++
-			if n >= 11 && (j+1 == len(s) || class[s[j+1]]&isAlnum == 0) {
-				full := rem
-				for _, h := range []byte{s[i], s[i+1]} {
-					full = (full*100 + int(h-'A') + 10) % 97
-				}
-				full = (full*100 + int(s[i+2]-'0')*10 + int(s[i+3]-'0')) % 97
-				if full == 1 {
-					end = j + 1
-				}
-			}
-		}
-		if end > 0 {
-			sc.add(i, end, kindIBAN)
-			i = end - 1
-		}
-	}
 }

@@ -23,6 +23,7 @@ func (w *Worker) path(s string) string {
 	w.search(s, everyone)
 	w.hits = append(w.hits[:0], w.sc.spans...) // a raw value may have a slash in it
 	w.buf = w.buf[:0]
+	prev := ""
 	for i := 0; i < len(s) && len(w.buf) < maxPath; {
 		if s[i] == '/' {
 			w.buf = append(w.buf, '/')
@@ -35,7 +36,8 @@ func (w *Worker) path(s string) string {
 		} else {
 			j += i
 		}
-		out, rest := w.segment(s[i:j], strings.HasPrefix(s[i:], "9j/"), touched(w.hits, i, j))
+		out, rest := w.segment(s[i:j], prev, strings.HasPrefix(s[i:], "9j/"), touched(w.hits, i, j))
+		prev = s[i:j]
 		w.buf = append(w.buf, out...)
 		if rest {
 			break
@@ -51,8 +53,9 @@ func (w *Worker) path(s string) string {
 	return w.ev.Keep(w.buf)
 }
 
-// segment returns what stands for one segment; rest tells that all that follows belongs to it.
-func (w *Worker) segment(seg string, image, hit bool) (out string, rest bool) {
+// segment returns what stands for one segment, which comes after prev; rest tells that all that
+// follows belongs to it.
+func (w *Worker) segment(seg, prev string, image, hit bool) (out string, rest bool) {
 	if image {
 		w.found(kindImage)
 		return "{image}", true
@@ -70,8 +73,9 @@ func (w *Worker) segment(seg string, image, hit bool) (out string, rest bool) {
 	switch {
 	case allDigits(seg):
 		w.sc.reset()
+		w.sc.before = prev
 		w.sc.identifier(seg)
-		if sp := w.sc.sorted(); len(sp) > 0 {
+		if sp := w.sc.sorted(); len(sp) > 0 && sp[0].kind != kindNumber { // any id of digits is {number}
 			w.found(sp[0].kind)
 			return kindBraced[sp[0].kind], false
 		}
@@ -88,11 +92,13 @@ func (w *Worker) segment(seg string, image, hit bool) (out string, rest bool) {
 		return seg, false
 	}
 	w.sc.reset()
+	w.sc.before = prev
 	w.sc.text(seg)
 	k := kindNone
 	for _, sp := range w.sc.sorted() {
-		k = sp.kind
-		w.found(k)
+		if k = sp.kind; k != kindNumber {
+			w.found(k)
+		}
 	}
 	rest = len(seg) >= longSegment || k == kindImage || strings.ContainsAny(seg, "+=")
 	switch k {

@@ -153,8 +153,34 @@ func TestText(t *testing.T) {
 		"sha " + strings.Repeat("9f8e7d6c", 8):                                                 "sha [token]",
 		"key kX9aB2cD4eF6gH8iJ0kLmN1p end":                                                     "key [token] end",
 
+		`mail alice\u0040bank.example, \u0061lice&#64;bank&#x2e;example`:      "mail [email], [email]",
+		"mail alice\\x40bank.example":                                         "mail [email]",
+		"card ４１１１１１１１１１１１１１１１ or ٤١١١١١١١١١١١١١١١":                           "card [pan] or [pan]",
+		"cards 4111 1111 1111 1111 5500 0000 0000 0004 4111 1111 1111 1111 x": "cards [pan] [pan] [pan] x",
+		"msisdn 6281234567890":                                    "msisdn [phone]",
+		"iban gb82west12345698765432":                             "iban [iban]",
+		`password="correct horse battery" x`:                      `password="[secret]" x`,
+		`{\"password\":\"correct horse\",\"a\":1}`:                `{\"password\":\"[secret]\",\"a\":1}`,
+		`password="correct horse`:                                 `password="[secret]`,
+		"Authorization: Token abc123 def456":                      "Authorization: [secret]",
+		"Authorization: Digest username=\"bob\", response=\"9f\"": "Authorization: [secret]",
+		"Cookie: theme=dark; session=abcdef; b=c":                 "Cookie: [secret]",
+		"pin=4711&otp: 123456":                                    "pin=[secret]&otp: [secret]",
+		strings.ToUpper(jwt):                                      "[jwt]",
+		`img "\/9j\/4AAQSkZJRgABAQEASABI"`:                        `img "[image]"`,
+
+		// Masked, but nobody is called for it: it may as well be an id.
+		"txn-4423324568036714 failed":               "txn-[number] failed",
+		"request_id=4111111111111111":               "request_id=[number]",
+		"at 1773454364101234":                       "",
+		"pod gw-0818373460-9qlg8":                   "pod gw-[number]-9qlg8",
+		"seq 732224294178 of 52998224725":           "seq [number] of [number]",
+		"uuid e346336e-9e8c-4696-a155-810831854198": "",
+		"at 09:12 +0700 12345678":                   "",
+
 		// What must stay.
-		"okhttp/4.12.0": "okhttp/4.12.0",
+		"pin: failed": "", "Root=1-67891233-abcdef012345678912345678": "", "z 9f2c51aa4111111111111111ab2c51aa": "",
+		"okhttp/4.12.0": "",
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1":                           "",
 		"Mozilla/5.0 (Linux; Android 14; SM-S918B Build/UP1A.231005.007; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0.6478.122 Mobile Safari/537.36": "",
 		"Instagram 219.0.0.12.117 Android (30/11; 480dpi; 1080x2194; samsung; SM-A525F; a52q; qcom; en_US; 346138365)":                                                      "",
@@ -179,6 +205,27 @@ func TestText(t *testing.T) {
 	}
 }
 
+// Numbers in numeric fields: a card's digits are not kept as a score or a size, and who sends too much
+// is not seen to have sent nothing.
+func TestMeasure(t *testing.T) {
+	var ev event.Event
+	ev.SetFloat(event.LivenessScoreRaw, 4111111111111111)
+	ev.SetFloat(event.LivenessScore, 0.4111111111111111)
+	ev.SetFloat(event.LivenessThreshold, 0.5)
+	ev.SetInt(event.HTTPRequestBodyBytes, 3201014107900001)
+	ev.SetInt(event.HTTPRequestBytes, 184233)
+	ev.SetInt(event.HTTPResponseStatusCode, 52998224725)
+	ev.SetInt(event.EventDuration, 4111111111111111)
+	ev.SetInt(event.LivenessAttempt, 6281234567890)
+	ev.SetInt(event.LivewardOffset, 3201014107900001)
+	filter(t, false).Worker().Apply(&ev)
+	want := `{"event":{"duration":86400000000000},"http":{"request":{"body":{"bytes":9999999999},"bytes":184233}},` +
+		`"liveness":{"attempt":99999,"score":0.411111111,"threshold":0.5},"liveward":{"offset":3201014107900001,"privacy":{"count":5,"dropped":["number"]}}}`
+	if d := cmp.Diff(want, string(ev.AppendJSON(nil))); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 func TestPath(t *testing.T) {
 	for in, want := range map[string]string{
 		"/v1/liveness/check":                 "",
@@ -191,7 +238,8 @@ func TestPath(t *testing.T) {
 		"/users/42":                          "/users/{number}",
 		"/users/550e8400-e29b-41d4-a716-446655440000/x":   "/users/{uuid}/x",
 		"/users/alice%40bank.example":                     "/users/{email}",
-		"/users/4111111111111111":                         "/users/{pan}",
+		"/users/4111111111111111":                         "/users/{number}",
+		"/cards/4111111111111111":                         "/cards/{pan}",
 		"/users/+6281234567890":                           "/users/{phone}",
 		"/s/9f2c51aa/x":                                   "/s/{token}/x",
 		"/s/" + jwt:                                       "/s/{token}",

@@ -12,7 +12,7 @@ const (
 	scanMargin = 512
 )
 
-// maxUnescape is how many layers of percent escapes are resolved.
+// maxUnescape is how many layers of escapes are resolved.
 const maxUnescape = 3
 
 // scanner finds in a string what must not be stored. It is a scratch of one goroutine.
@@ -21,9 +21,11 @@ type scanner struct {
 	back    []int // of the layer being scanned; nil for the string itself
 	layers  [maxUnescape]unescaped
 	cleaned []byte
+	run     run    // the token the last digits stood in
+	before  string // what stands before the string, for the name of a number
 }
 
-func (sc *scanner) reset() { sc.spans, sc.back = sc.spans[:0], nil }
+func (sc *scanner) reset() { sc.spans, sc.back, sc.before = sc.spans[:0], nil, "" }
 
 // add notes a finding of the layer being scanned.
 func (sc *scanner) add(start, end int, k kind) {
@@ -33,12 +35,12 @@ func (sc *scanner) add(start, end int, k kind) {
 	sc.spans = append(sc.spans, span{start, end, k})
 }
 
-// each calls f with s and with every layer of s that percent escapes hide. What hides deeper is a
+// each calls f with s and with every layer of s that escapes hide. What hides deeper is a
 // finding as a whole.
 func (sc *scanner) each(s string, f func(s string)) {
 	sc.back = nil
 	f(s)
-	if strings.IndexByte(s, '%') < 0 {
+	if !hiding(s) {
 		return
 	}
 	var from *unescaped
@@ -65,7 +67,7 @@ func (sc *scanner) text(s string) {
 	}
 	sc.back = nil
 	sc.detect(s, true)
-	if strings.IndexByte(s, '%') >= 0 {
+	if hiding(s) {
 		sc.each(s, func(layer string) {
 			if sc.back != nil {
 				sc.detect(layer, true)
@@ -81,7 +83,7 @@ func (sc *scanner) identifier(s string) {
 	}
 	sc.back = nil
 	sc.detect(s, false)
-	if strings.IndexByte(s, '%') >= 0 {
+	if hiding(s) {
 		sc.each(s, func(layer string) {
 			if sc.back != nil {
 				sc.detect(layer, false)
@@ -103,7 +105,7 @@ func (sc *scanner) detect(s string, text bool) {
 		if digits >= 11 {
 			sc.cpfDotted(s)
 		}
-		if seen&isUpper != 0 && digits >= 9 {
+		if seen&isAlpha != 0 && digits >= 9 {
 			sc.ibans(s)
 		}
 	}

@@ -66,6 +66,9 @@ func schemeBefore(s string) bool {
 	return false
 }
 
+// scheme tells whether s is the name of a scheme and nothing else.
+func scheme(s string) bool { return len(s) <= 9 && schemeBefore(s) }
+
 // assignments finds the value after a name such as password= or "api_key": .
 func (sc *scanner) assignments(s string) {
 	for i := 0; i < len(s); i++ {
@@ -73,33 +76,83 @@ func (sc *scanner) assignments(s string) {
 			continue
 		}
 		end := i
-		for end > 0 && (s[end-1] == ' ' || s[end-1] == '"' || s[end-1] == '\'' || s[end-1] == '\\') {
+		for end > 0 && i-end < 8 && (s[end-1] == ' ' || s[end-1] == '"' || s[end-1] == '\'' || s[end-1] == '\\') {
 			end--
 		}
 		start := end
 		for start > 0 && end-start < 32 && (class[s[start-1]]&isAlnum != 0 || s[start-1] == '_' || s[start-1] == '-') {
 			start--
 		}
-		if !secretName(s[start:end]) {
+		name := s[start:end]
+		short := shortSecret(name)
+		if !short && !secretName(name) {
 			continue
 		}
-		from := i + 1
-		for from < len(s) && (s[from] == ' ' || s[from] == '"' || s[from] == '\'' || s[from] == '\\') {
-			from++
-		}
-		to := from
-		for to < len(s) && strings.IndexByte(" \"'&;,<>()[]{}|\\", s[to]) < 0 {
-			to++
-		}
-		if schemeBefore(s[from:to]) {
-			continue // the value is what follows the scheme
-		}
-		if to-from >= 3 {
+		from, to := valueAfter(s, i+1, wholeHeader(name))
+		switch {
+		case scheme(s[from:to]), short && known(s[from:to]):
+			i = max(i, to-1) // the value is what follows the scheme; "pin: failed" is none
+		case to-from >= 3:
 			sc.add(from, to, kindSecret)
 			i = to - 1
 		}
 	}
 }
+
+// valueAfter returns where the value that begins at or after i stands: what is quoted up to its quote,
+// which may be missing where the line was cut off; else up to what separates values, or, of a header
+// with several values, to the end.
+func valueAfter(s string, i int, header bool) (from, to int) {
+	quote := byte(0)
+	for from = i; from < len(s) && (s[from] == ' ' || s[from] == '"' || s[from] == '\'' || s[from] == '\\'); from++ {
+		if s[from] == '"' || s[from] == '\'' {
+			if quote != 0 {
+				return from, from // nothing between the quotes
+			}
+			quote = s[from]
+		}
+	}
+	for to = from; to < len(s); to++ {
+		c := s[to]
+		switch {
+		case quote != 0:
+			if c == quote {
+				return from, to - backslashes(s[from:to])
+			}
+		case header:
+		case strings.IndexByte(" \"'&;,<>()[]{}|\\", c) >= 0:
+			return from, to
+		}
+		if c == ' ' && scheme(s[from:to]) {
+			return from, to
+		}
+	}
+	return from, to
+}
+
+// backslashes counts those at the end of s.
+func backslashes(s string) (n int) {
+	for n < len(s) && s[len(s)-1-n] == '\\' {
+		n++
+	}
+	return n
+}
+
+// wholeHeader tells the headers that have spaces within their value.
+func wholeHeader(name string) bool {
+	return len(name) >= 6 && hasFoldPrefix(name[len(name)-6:], "cookie") || len(name) >= 13 && hasFoldPrefix(name[len(name)-13:], "authorization")
+}
+
+// shortSecret tells names that are too short to be looked for at the end of others.
+func shortSecret(name string) bool {
+	if i := strings.LastIndexAny(name, "_-"); i >= 0 {
+		name = name[i+1:]
+	}
+	return in(shortSecrets, name)
+}
+
+//nolint:gochecknoglobals // constant
+var shortSecrets = makeWords("pin otp cvv cvc pass passcode sid sessid jsessionid phpsessid sig hmac")
 
 // secretName tells whether what has this name is a credential.
 func secretName(name string) bool {
@@ -146,7 +199,7 @@ func (sc *scanner) token(s string, start, end int, text bool) {
 		if class[t[i]]&isAlnum == 0 || (i > 0 && class[t[i-1]]&isAlnum != 0) {
 			continue
 		}
-		if strings.HasPrefix(t[i:], "eyJ") && len(t)-i >= 16 {
+		if webToken(t[i:]) {
 			sc.add(start+i, pad, kindJWT)
 			return
 		}
@@ -172,6 +225,15 @@ func (sc *scanner) token(s string, start, end int, text bool) {
 	}
 }
 
+// webToken tells a JSON web token, or the beginning of one. In another letter case it is no token any
+// more, but it is still what it was to who tries both.
+func webToken(t string) bool {
+	if !hasFoldPrefix(t, "eyj") {
+		return false
+	}
+	return t[2] == 'J' && len(t) >= 16 || len(t) >= 40 && strings.IndexByte(t, '.') > 0
+}
+
 // blob says what a run of base64 characters is. In text, shorter random runs count as well.
 func blob(t string, text bool) kind {
 	n := len(t)
@@ -185,7 +247,10 @@ func blob(t string, text bool) kind {
 		return kindNone
 	}
 	if allHex(t) {
-		if text && n >= 40 {
+		switch {
+		case n > 128:
+			return kindBase64 // longer than any digest
+		case text && n >= 40:
 			return kindToken
 		}
 		return kindNone

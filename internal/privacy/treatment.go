@@ -7,7 +7,8 @@ import "github.com/liveward/liveward/internal/event"
 type treatment uint8
 
 const (
-	keep           treatment = iota // numbers, booleans, dates
+	keep           treatment = iota // booleans, dates, and numbers that liveward counts
+	measure                         // numbers from the log: within what can be measured
 	closed                          // one of the table's values, else cleared
 	chosen                          // from configuration or from liveward itself: scanned for secrets alone
 	code                            // a short word or version from the log
@@ -38,6 +39,8 @@ func treatmentOf(id event.ID) treatment {
 	switch id {
 	case event.RelatedUser:
 		return derived
+	case event.LivewardOffset, event.LivewardPrivacyCount:
+		return keep
 	case event.LivewardPrivacyDropped:
 		return kindList
 	case event.LivewardMappingGap:
@@ -55,7 +58,9 @@ func treatmentOf(id event.ID) treatment {
 	f := event.FieldOf(id)
 	list := f.Type == event.Keywords
 	switch f.Type {
-	case event.Long, event.Double, event.Bool, event.Date:
+	case event.Long, event.Double:
+		return measure
+	case event.Bool, event.Date:
 		return keep
 	}
 	switch f.Class {
