@@ -208,6 +208,9 @@ func TestRosterErrors(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"unknown key", "keys:\n  - id: a\n    ownr: b\n", "r.yaml:3:5: unknown key"},
 		{"top level", "key: []\n", "r.yaml:1:1: unknown key"},
+		{"nobody allowed", "keys:\n  - id: a\n    allow:\n", "r.yaml:3:5: want a text, not nothing"},
+		{"empty id", "keys:\n  - id: ''\n", "r.yaml:2:9: id is empty"},
+		{"no key", "keys:\n  -\n", "a key needs id, sha256 or raw"},
 		{"no id", "keys:\n  - owner: b\n", "a key needs id, sha256 or raw"},
 		{"literal key", "keys:\n  - raw: hunter2-hunter2\n", "r.yaml:2:10: raw: a key never stands in a file"},
 		{"unset variable", "keys:\n  - raw: ${env:LIVEWARD_TEST_UNSET}\n", "LIVEWARD_TEST_UNSET is not set"},
@@ -218,7 +221,7 @@ func TestRosterErrors(t *testing.T) {
 		{"twice", "keys:\n  - id: a\n  - id: a\n", "is there twice"},
 		{"not a list", "keys: a\n", "r.yaml:1:7: keys: want a list"},
 		{"not a mapping", "- a\n", "want a mapping"},
-		{"not YAML", "keys: [\n", "r.yaml:"},
+		{"not YAML", "keys: [\n", "r.yaml:1:7: not YAML"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := LoadKeyRoster(strings.NewReader(tc.text), "r.yaml")

@@ -3,7 +3,6 @@ package enrich
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -11,11 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
-
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // maxRoster bounds a roster file, in bytes.
@@ -93,160 +89,77 @@ func LoadKeyRoster(r io.Reader, name string) (*KeyRoster, error) {
 	if len(text) > maxRoster {
 		return nil, fmt.Errorf("key roster %s: larger than %d bytes", name, maxRoster)
 	}
-	l := &rosterLoader{name: name, roster: &KeyRoster{byID: map[string]*rosterKey{}, byHash: map[[sha256.Size]byte]*rosterKey{}}}
-	file, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		var ye yaml.Error
-		if errors.As(err, &ye) && ye.GetToken() != nil && ye.GetToken().Position != nil {
-			p := ye.GetToken().Position
-			return nil, fmt.Errorf("%s:%d:%d: not YAML: %s", name, p.Line, p.Column, ye.GetMessage())
+	l := &rosterLoader{file: strict.Read(name, text), roster: &KeyRoster{byID: map[string]*rosterKey{}, byHash: map[[sha256.Size]byte]*rosterKey{}}}
+	for _, e := range l.file.Root().Entries("keys") {
+		if !e.Value.IsList() && !e.Value.IsNull() {
+			e.Value.Bad("", "keys: want a list")
+			continue
 		}
-		return nil, fmt.Errorf("%s: not YAML", name) // the parser's text would quote the file
-	}
-	for _, doc := range file.Docs {
-		if doc.Body != nil {
-			l.document(doc.Body)
+		for _, key := range e.Value.Items() {
+			l.key(key)
 		}
 	}
-	if err := errors.Join(l.errs...); err != nil {
+	if err := l.file.Err(); err != nil {
 		return nil, err
 	}
 	return l.roster, nil
 }
 
 type rosterLoader struct {
-	name   string
+	file   *strict.File
 	roster *KeyRoster
-	errs   []error
 }
 
-func (l *rosterLoader) fail(n ast.Node, format string, args ...any) {
-	where := l.name
-	if n != nil && n.GetToken() != nil && n.GetToken().Position != nil {
-		p := n.GetToken().Position
-		where = fmt.Sprintf("%s:%d:%d", l.name, p.Line, p.Column)
-	}
-	l.errs = append(l.errs, fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...)))
-}
-
-// entries returns the entries of a mapping, also where the parser made a mapping of one a bare entry.
-func entries(n ast.Node) ([]*ast.MappingValueNode, bool) {
-	switch m := n.(type) {
-	case *ast.MappingNode:
-		return m.Values, true
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{m}, true
-	}
-	return nil, false
-}
-
-func (l *rosterLoader) document(n ast.Node) {
-	if n.Type() == ast.CommentType || n.Type() == ast.NullType {
-		return
-	}
-	top, ok := entries(n)
-	if !ok {
-		l.fail(n, "want a mapping with the key keys")
-		return
-	}
-	for _, e := range top {
-		if key := scalarText(e.Key); key != "keys" {
-			l.fail(e.Key, "unknown key %q; want keys", key)
-			continue
-		}
-		list, ok := e.Value.(*ast.SequenceNode)
-		if !ok {
-			if e.Value.Type() != ast.NullType {
-				l.fail(e.Value, "keys: want a list")
-			}
-			continue
-		}
-		for _, v := range list.Values {
-			l.key(v)
-		}
-	}
-}
-
-func (l *rosterLoader) key(n ast.Node) {
-	fields, ok := entries(n)
-	if !ok {
-		l.fail(n, "want a mapping with id, sha256 or raw")
-		return
-	}
+func (l *rosterLoader) key(n strict.Node) {
 	k := &rosterKey{}
-	before := len(l.errs)
-	seen := map[string]bool{}
 	var ids []string
 	var hashes [][sha256.Size]byte
-	for _, f := range fields {
-		name := scalarText(f.Key)
-		if seen[name] {
-			l.fail(f.Key, "%s is there twice", name)
+	named := false
+	for _, e := range n.Entries("id", "sha256", "raw", "owner", "created", "scopes", "allow", "status") {
+		if e.Value.IsBlank() {
+			e.Value.Bad("", "%s is empty", e.Key)
 			continue
 		}
-		seen[name] = true
-		switch name {
+		switch e.Key {
 		case "id":
-			if s, ok := l.text(f); ok {
-				ids = append(ids, s)
-			}
+			ids, named = append(ids, e.Value.Text()), true
 		case "sha256":
-			if h, ok := l.hash(f); ok {
-				hashes = append(hashes, h)
-			}
+			hashes, named = append(hashes, keyHash(e.Value)), true
 		case "raw":
-			if h, ok := l.raw(f); ok {
-				hashes = append(hashes, h)
-			}
+			hashes, named = append(hashes, envHash(e.Value)), true
 		case "owner":
-			k.owner, _ = l.text(f)
+			k.owner = e.Value.Text()
 		case "created":
-			k.created = l.time(f)
+			k.created = keyTime(e.Value)
 		case "scopes":
-			for _, s := range l.texts(f) {
-				k.scopes = append(k.scopes, s.text)
-			}
+			k.scopes = e.Value.Texts()
 		case "allow":
 			k.limited = true
-			for _, s := range l.texts(f) {
-				if p, err := parsePrefix(s.text); err != nil {
-					l.fail(s.node, "allow: %q is no address or network; use a form like 10.0.0.0/8", s.text)
-				} else {
-					k.allow = append(k.allow, p)
-				}
+			for _, item := range e.Value.Items() {
+				k.allow = append(k.allow, keyNetwork(item))
 			}
 		case "status":
-			switch s, _ := l.text(f); s {
-			case "active":
-			case "revoked":
-				k.revoked = true
-			default:
-				l.fail(f.Value, "status %q: want active or revoked", s)
-			}
-		default:
-			l.fail(f.Key, "unknown key %q; want id, sha256, raw, owner, created, scopes, allow or status", name)
+			k.revoked = keyRevoked(e.Value)
 		}
 	}
-	if len(ids)+len(hashes) == 0 {
-		if len(l.errs) == before {
-			l.fail(n, "a key needs id, sha256 or raw")
-		}
+	if !named {
+		n.Bad("", "a key needs id, sha256 or raw")
 		return
 	}
 	l.add(n, k, ids, hashes)
 }
 
-func (l *rosterLoader) add(n ast.Node, k *rosterKey, ids []string, hashes [][sha256.Size]byte) {
+func (l *rosterLoader) add(n strict.Node, k *rosterKey, ids []string, hashes [][sha256.Size]byte) {
 	r := l.roster
 	for _, id := range ids {
 		if r.byID[id] != nil {
-			l.fail(n, "the id of this key is there twice")
+			n.Bad("", "the id of this key is there twice")
 		}
 		r.byID[id] = k
 	}
 	for _, h := range hashes {
 		if have := r.byHash[h]; have != nil && have != k {
-			l.fail(n, "this key is there twice")
+			n.Bad("", "this key is there twice")
 		}
 		r.byHash[h] = k
 		r.byID[hex.EncodeToString(h[:])] = k
@@ -254,83 +167,59 @@ func (l *rosterLoader) add(n ast.Node, k *rosterKey, ids []string, hashes [][sha
 	r.size++
 }
 
-type textNode struct {
-	text string
-	node ast.Node
-}
-
-// scalarText is the text of a scalar as it stands in the file; empty for anything else.
-func scalarText(n ast.Node) string {
-	switch v := n.(type) {
-	case *ast.StringNode:
-		return v.Value
-	case *ast.LiteralNode:
-		return strings.TrimSpace(v.Value.Value)
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-		return n.GetToken().Value
-	}
-	return ""
-}
-
-func (l *rosterLoader) text(f *ast.MappingValueNode) (string, bool) {
-	s := scalarText(f.Value)
-	if s == "" {
-		l.fail(f.Value, "%s: want a text", scalarText(f.Key))
-	}
-	return s, s != ""
-}
-
-func (l *rosterLoader) texts(f *ast.MappingValueNode) []textNode {
-	list, ok := f.Value.(*ast.SequenceNode)
-	if !ok {
-		l.fail(f.Value, "%s: want a list", scalarText(f.Key))
-		return nil
-	}
-	var out []textNode
-	for _, v := range list.Values {
-		s := scalarText(v)
-		if s == "" {
-			l.fail(v, "%s: want texts", scalarText(f.Key))
-			continue
-		}
-		out = append(out, textNode{s, v})
-	}
-	return out
-}
-
-func (l *rosterLoader) hash(f *ast.MappingValueNode) (h [sha256.Size]byte, ok bool) {
-	b, err := hex.DecodeString(scalarText(f.Value))
+func keyHash(n strict.Node) (h [sha256.Size]byte) {
+	b, err := hex.DecodeString(n.Text())
 	if err != nil || len(b) != len(h) {
-		l.fail(f.Value, "sha256: want 64 hexadecimal digits")
-		return h, false
+		n.Bad("", "sha256: want 64 hexadecimal digits")
+		return h
 	}
-	return [sha256.Size]byte(b), true
+	return [sha256.Size]byte(b)
 }
 
-// raw takes a key from the environment and keeps its hash.
-func (l *rosterLoader) raw(f *ast.MappingValueNode) (h [sha256.Size]byte, ok bool) {
-	name, isEnv := strings.CutPrefix(scalarText(f.Value), "${env:")
+func keyNetwork(n strict.Node) netip.Prefix {
+	s := n.Text()
+	p, err := parsePrefix(s)
+	if err != nil {
+		n.Bad("use a form like 10.0.0.0/8", "allow: %q is no address or network", s)
+	}
+	return p
+}
+
+func keyRevoked(n strict.Node) bool {
+	switch s := n.Text(); s {
+	case "active":
+	case "revoked":
+		return true
+	default:
+		n.Bad("want active or revoked", "status: unknown word %q", s)
+	}
+	return false
+}
+
+// envHash takes a key from the environment and keeps its hash.
+func envHash(n strict.Node) (h [sha256.Size]byte) {
+	name, isEnv := strings.CutPrefix(n.Text(), "${env:")
 	name, closed := strings.CutSuffix(name, "}")
 	if !isEnv || !closed || name == "" {
-		l.fail(f.Value, "raw: a key never stands in a file; use ${env:NAME}, or give its sha256")
-		return h, false
+		n.Bad("use ${env:NAME}, or give its sha256", "raw: a key never stands in a file")
+		return h
 	}
 	v := os.Getenv(name)
 	if v == "" {
-		l.fail(f.Value, "raw: environment variable %s is not set", name)
-		return h, false
+		n.Bad("", "raw: environment variable %s is not set", name)
+		return h
 	}
-	return sha256.Sum256([]byte(v)), true
+	return sha256.Sum256([]byte(v))
 }
 
-func (l *rosterLoader) time(f *ast.MappingValueNode) int64 {
-	s := scalarText(f.Value)
+func keyTime(n strict.Node) int64 {
+	s := n.Text()
 	for _, layout := range [...]string{time.DateOnly, time.RFC3339} {
 		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1970 && t.Year() < 2200 {
 			return t.UnixNano()
 		}
 	}
-	l.fail(f.Value, "created: want a date such as 2026-01-15")
+	n.Bad("", "created: want a date such as 2026-01-15")
 	return 0
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Node is a value of a file that knows where it stands. The zero Node is a value that is not there:
@@ -32,6 +33,9 @@ func (n Node) IsList() bool { return n.is(list) }
 
 // IsNull tells whether the value is null: key: with nothing behind it.
 func (n Node) IsNull() bool { return n.is(null) }
+
+// IsBlank tells whether the value is a text without a letter in it.
+func (n Node) IsBlank() bool { return n.is(text) && strings.TrimSpace(n.value.text) == "" }
 
 func (n Node) is(k kind) bool { return n.value != nil && n.value.kind == k }
 
@@ -109,7 +113,7 @@ func (n Node) Text() string {
 	}
 	s, ok := n.value.scalar()
 	if !ok {
-		n.wrong("", "a word")
+		n.wrong("", "a text")
 	}
 	return s
 }
@@ -121,6 +125,23 @@ func (n Node) Texts() []string {
 		out = append(out, item.Text())
 	}
 	return out
+}
+
+// Int returns a whole number between two bounds; anything else is a problem.
+func (n Node) Int(low, high int64) int64 {
+	if n.IsZero() {
+		return 0
+	}
+	i, err := strconv.ParseInt(n.value.text, 10, 64)
+	switch {
+	case !n.is(whole):
+		n.wrong("", fmt.Sprintf("a whole number from %d to %d", low, high))
+		return 0
+	case err != nil || i < low || i > high:
+		n.Bad("", "want a whole number from %d to %d", low, high)
+		return 0
+	}
+	return i
 }
 
 // Number returns a number; anything else is a problem.

@@ -257,7 +257,11 @@ func (f *File) mapping(v *value, entries []*ast.MappingValueNode, flow bool, dep
 			continue
 		}
 		seen[key.text] = true
-		v.pairs = append(v.pairs, pair{key, f.convert(e.Value, depth+1)})
+		item := f.convert(e.Value, depth+1)
+		if item.kind == null && item.text == "" {
+			item.line, item.column = key.line, key.column // nothing stands nowhere
+		}
+		v.pairs = append(v.pairs, pair{key, item})
 	}
 	if len(v.pairs) == 1 {
 		v.text = colonText(v.pairs[0])

@@ -53,16 +53,15 @@ func (p Problems) Unwrap() []error {
 	return errs
 }
 
-// Err returns the problems in the order of file and line; nil when there are none.
+// Err sorts the problems by file and line, and returns them; nil when there are none.
 func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
 	}
-	sorted := slices.Clone(p)
-	slices.SortStableFunc(sorted, func(a, b Problem) int {
+	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return sorted
+	return p
 }
 
 // maxProblems bounds what one file can report.
@@ -105,7 +104,10 @@ func (f *File) Problem(path, message, hint string) {
 // Has tells whether a file that was decoded has a value at a path.
 func (f *File) Has(path string) bool { return f.places[path] != nil }
 
-// Err returns the problems as Problems, nil when there are none.
+// Problems returns what is wrong so far.
+func (f *File) Problems() Problems { return slices.Clone(f.problems) }
+
+// Err returns the problems as Problems in the order of the file, nil when there are none.
 func (f *File) Err() error { return f.problems.Err() }
 
 // report adds a problem with a value; nil is the file itself.

@@ -201,14 +201,14 @@ func TestBounds(t *testing.T) {
 
 // Walking reports what is not as wanted, where it stands; what is not there says nothing.
 func TestNodes(t *testing.T) {
-	f := strict.Read("c.yaml", []byte("a: [x, 2, true]\nb: {c: .5}\nd:\ne: https://x:1\nf: &y z\n"))
+	f := strict.Read("c.yaml", []byte("a: [x, 2, true]\nb: {c: .5}\nd:\ne: https://x:1\nf: &y z\ng: ' '\n"))
 	var keys []string
 	at := map[string]strict.Node{}
-	for _, e := range f.Root().Entries("a", "b", "d", "e", "f") {
+	for _, e := range f.Root().Entries("a", "b", "d", "e", "f", "g") {
 		keys = append(keys, e.Key)
 		at[e.Key] = e.Value
 	}
-	if diff := cmp.Diff([]string{"a", "b", "d", "e", "f"}, keys); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b", "d", "e", "f", "g"}, keys); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"x", "2", "true"}, at["a"].Texts()); diff != "" {
@@ -217,6 +217,10 @@ func TestNodes(t *testing.T) {
 	if c := at["b"].Entries()[0]; c.Value.Number() != 0.5 || !at["a"].Items()[2].Bool() || !at["a"].IsList() || !at["b"].IsMapping() {
 		t.Error("values")
 	}
+	if at["a"].Items()[1].Int(1, 2) != 2 || !at["g"].IsBlank() || at["a"].IsBlank() {
+		t.Error("whole number or blank")
+	}
+	_, _, _, _ = at["a"].Items()[1].Int(3, 9), at["d"].Int(0, 1), at["d"].Text(), at["e"].Int(0, 1)
 	if !at["d"].IsNull() || at["d"].Entries() != nil || at["e"].Text() != "https://x:1" || at["d"].Line() != 3 {
 		t.Error("null or text")
 	}
@@ -229,11 +233,15 @@ func TestNodes(t *testing.T) {
 	if none.Text() != "" || none.Number() != 0 || none.Bool() || none.Items() != nil || none.Entries() != nil || none.Line() != 1 {
 		t.Error("a value that is not there")
 	}
-	want := `c.yaml:1:4: want a word, not a list
+	want := `c.yaml:1:4: want a text, not a list
 c.yaml:1:4: want a number, not a list
 c.yaml:1:4: want true or false, not a list
 c.yaml:1:4: want a mapping, not a list; write key: value
+c.yaml:1:8: want a whole number from 3 to 9
 c.yaml:2:4: is odd; do so
+c.yaml:3:1: want a whole number from 0 to 1, not nothing
+c.yaml:3:1: want a text, not nothing
+c.yaml:4:4: want a whole number from 0 to 1, not text
 c.yaml:5:4: anchors and aliases are not supported; write the value out`
 	if diff := cmp.Diff(want, f.Err().Error()); diff != "" {
 		t.Error(diff)
