@@ -91,8 +91,10 @@ func LoadKeyRoster(r io.Reader, name string) (*KeyRoster, error) {
 	}
 	l := &rosterLoader{file: strict.Read(name, text), roster: &KeyRoster{byID: map[string]*rosterKey{}, byHash: map[[sha256.Size]byte]*rosterKey{}}}
 	for _, e := range l.file.Root().Entries("keys") {
-		if !e.Value.IsList() && !e.Value.IsNull() {
-			e.Value.Bad("", "keys: want a list")
+		if !e.Value.IsList() {
+			if !e.Value.IsNull() {
+				e.Value.Bad("", "keys: want a list")
+			}
 			continue
 		}
 		for _, key := range e.Value.Items() {
