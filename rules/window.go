@@ -150,7 +150,15 @@ func (w *Windows) newState(r *Rule) *ruleState {
 // sameLogic guards the state against a state key that stands for something else.
 func sameLogic(a, b *Rule) bool {
 	return a.Kind == b.Kind && a.Window == b.Window && a.Count == b.Count &&
-		slices.Equal(a.By, b.By) && slices.Equal(a.Of, b.Of) && slices.Equal(a.Once, b.Once)
+		slices.Equal(a.By, b.By) && slices.Equal(a.Of, b.Of) && slices.Equal(a.Once, b.Once) &&
+		slices.EqualFunc(a.Steps, b.Steps, sameStep) &&
+		a.FirstSeen.History == b.FirstSeen.History && a.FirstSeen.Learn == b.FirstSeen.Learn
+}
+
+// sameStep tells whether steps differ in their names at most.
+func sameStep(a, b SequenceStep) bool {
+	a.Name = b.Name
+	return a == b
 }
 
 // Apply takes one step of the journal and returns what fired, in the order of firing. The result is
@@ -354,7 +362,7 @@ func (w *Windows) wake(now int64) {
 		}
 		p := w.buffer.blank()
 		p.state = rs
-		if f, ok := rs.tally.(timed).ring(p); ok {
+		if f, ok := rs.tally.(timed).strike(p); ok {
 			w.judge(rs, p, &f)
 		}
 		w.buffer.recycle(p)

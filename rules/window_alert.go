@@ -30,6 +30,9 @@ func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 		// An alert is a drill's only if nothing else had a part in it.
 		a.Drill = a.Drill && h.drill
 	}
+	if n := len(hits); n > 0 {
+		a.Last = hits[n-1].time // before a deadline, if the rule fired at one
+	}
 	for _, h := range hits[max(0, len(hits)-event.MaxEvidence):] {
 		a.Evidence = append(a.Evidence, h.event)
 	}
@@ -62,9 +65,21 @@ func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 	if r.Tags.Concern != "" {
 		a.Rule.Tags = append(a.Rule.Tags, r.Tags.Concern)
 	}
-	a.Rule.Name = r.Title.Render(func(name string) (string, bool) { return titleValue(a, f, p, name) })
+	more, _ := rs.tally.(describer)
+	a.Rule.Name = r.Title.Render(func(name string) (string, bool) {
+		if more != nil {
+			if v, ok := more.placeholder(name); ok {
+				return v, true
+			}
+		}
+		return titleValue(a, f, p, name)
+	})
 	a.ID = alertID(a, p.event)
-	a.Explain = explain(r, a, f)
+	if more != nil {
+		a.Explain = more.explain(r, a)
+	} else {
+		a.Explain = explain(r, a, f)
+	}
 	return a
 }
 

@@ -34,12 +34,20 @@ type timed interface {
 	tally
 	// due is the earliest deadline; false where there is none.
 	due() (int64, bool)
-	// ring takes the earliest deadline away and tells whether the rule fires at it. It fills in p as if
-	// an event had come then: time, key, data, and the event that stands for the firing in its id. It is
-	// called only where due is true.
-	ring(p *pending) (firing, bool)
+	// strike takes the earliest deadline away and tells whether the rule fires at it. It fills in p as
+	// if an event had come then: time, key, data, and the event that stands for the firing in its id. It
+	// is called only where due is true.
+	strike(p *pending) (firing, bool)
 	// mute keeps deadlines up to now silent: they lie before the rule came.
 	mute(now int64)
+}
+
+// describer is a tally that can say more of its latest firing than a count. It is asked after hits.
+type describer interface {
+	// placeholder is the value of a title's placeholder; false where it is not the kind's.
+	placeholder(name string) (string, bool)
+	// explain says in one sentence why the rule fired.
+	explain(r *Rule, a *event.Alert) string
 }
 
 // keyLimit bounds the keys of a rule and counts those that it cost.
@@ -55,6 +63,8 @@ func newTally(r *Rule, keys *keyLimit, shows *showTable) tally {
 		return newDistinctTally(r, keys, shows)
 	case r.Kind == Threshold:
 		return newThresholdTally(r, keys, shows)
+	case r.Kind == Sequence:
+		return newSequenceTally(r, keys, shows)
 	case r.Kind == Each:
 		return newEachTally(r, keys, shows)
 	}
@@ -84,14 +94,17 @@ const (
 	hitCost = 32
 )
 
-// hitRing is a queue of hits in a ring that grows with its use.
-type hitRing struct {
-	buf  []hit
+// hitRing is a queue of hits.
+type hitRing = queue[hit]
+
+// queue is kept in a ring that grows with its use.
+type queue[T any] struct {
+	buf  []T
 	head int32
 	n    int32
 }
 
-func (r *hitRing) at(i int) *hit {
+func (r *queue[T]) at(i int) *T {
 	i += int(r.head)
 	if i >= len(r.buf) {
 		i -= len(r.buf)
@@ -99,10 +112,10 @@ func (r *hitRing) at(i int) *hit {
 	return &r.buf[i]
 }
 
-// push adds a hit at the end.
-func (r *hitRing) push(h hit) {
+// push adds an element at the end.
+func (r *queue[T]) push(h T) {
 	if int(r.n) == len(r.buf) {
-		grown := make([]hit, max(1, 2*len(r.buf)))
+		grown := make([]T, max(1, 2*len(r.buf)))
 		for i := range int(r.n) {
 			grown[i] = *r.at(i)
 		}
@@ -112,8 +125,8 @@ func (r *hitRing) push(h hit) {
 	*r.at(int(r.n) - 1) = h
 }
 
-// shift removes the first hit. An emptied ring gives a large buffer back.
-func (r *hitRing) shift() hit {
+// shift removes the first element. An emptied ring gives a large buffer back.
+func (r *queue[T]) shift() T {
 	h := r.buf[r.head]
 	r.head++
 	if int(r.head) == len(r.buf) {
