@@ -208,6 +208,11 @@ func readField(n strict.Node) (fieldDef, bool) {
 		return f, false
 	}
 	f.op.to = id
+	if id == event.ClientIP && !slices.ContainsFunc(f.when, func(c conditionDef) bool { return slices.Contains(c.words, "-") }) {
+		to.Bad("the peer goes to source.ip, the X-Forwarded-For chain to http.request.forwarded",
+			`client.ip is filled by a map only where the line names no peer, as when: {remote_addr: "-"} says`)
+		return f, false
+	}
 	if from.IsZero() == value.IsZero() {
 		n.Bad("", "%s needs either from: or value:", id)
 		return f, false

@@ -37,7 +37,7 @@ func TestMapErrors(t *testing.T) {
 		`m.yaml:6:19: unknown key "form"; did you mean "from"?`)
 	f("format: m\nproduct: p\nfields:\n- {to: \"@timestamp\", from: \"a..b\"}\n- {to: client.ip, from: ip}\n- {to: event.duration, from: d}\n- {to: event.duration, from: d, unit: min}\n",
 		`m.yaml:4:28: path "a..b": a key is empty; paths look like request.headers.host, tries[-1].code or a."key.with.dots"`,
-		`m.yaml:5:8: client.ip is not filled by a map; the peer goes to source.ip, the X-Forwarded-For chain to http.request.forwarded`,
+		`m.yaml:5:8: client.ip is filled by a map only where the line names no peer, as when: {remote_addr: "-"} says; the peer goes to source.ip, the X-Forwarded-For chain to http.request.forwarded`,
 		`m.yaml:6:8: event.duration needs the unit of the log; add unit: s, ms, us or ns`,
 		`m.yaml:7:39: unknown unit "min"; units are s, ms, us and ns`)
 	f("format: m\nproduct: p\nfields:\n- {to: \"@timestamp\", from: t, as: minutes}\n- {to: service.environment, from: e}\n- {to: gateway.auth, value: ok}\n- {to: liveness.attack.class, from: c, map: {x: injected}}\n- {to: url.path, from: u, as: int}\n",

@@ -3,6 +3,7 @@ package formats
 import (
 	"errors"
 	"math/bits"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -69,7 +70,8 @@ type op struct {
 	when     []condition
 }
 
-// condition holds if a slot has one of the words; no words: if it has any value.
+// condition holds if a slot has one of the words; no words: if it has any value. The word "-" is a
+// slot's without one.
 type condition struct {
 	slot  int
 	words []string
@@ -229,11 +231,11 @@ func (f *mapFormat) setSum(ev *event.Event, o *op, text string) bool {
 
 func (f *mapFormat) holds(c *condition) bool {
 	s := f.scan.get(c.slot)
-	if s.kind == kindNone || s.kind == kindNull {
-		return false
+	if s.kind == kindNone || s.kind == kindNull || s.kind == kindString && absent(f.raw(s)) {
+		return slices.Contains(c.words, "-")
 	}
 	if len(c.words) == 0 {
-		return s.kind == kindObject || s.kind == kindArray || !absent(f.raw(s))
+		return true
 	}
 	raw := f.raw(s)
 	for _, w := range c.words {

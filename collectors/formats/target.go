@@ -27,7 +27,7 @@ func target(to strict.Node) (event.ID, bool) {
 // reserved tells which fields other stages fill, and what to write instead.
 func reserved(id event.ID) (hint string, no bool) {
 	switch id {
-	case event.ClientIP, event.ClientAllowListed, event.ClientASNumber, event.ClientASOrg, event.ClientGeoCity,
+	case event.ClientAllowListed, event.ClientASNumber, event.ClientASOrg, event.ClientGeoCity,
 		event.ClientGeoCountry, event.ClientGeoRegion, event.NetworkForwardedIP, event.RelatedIP:
 		return "the peer goes to source.ip, the X-Forwarded-For chain to http.request.forwarded", true
 	case event.LivenessMargin, event.LivenessViolation:

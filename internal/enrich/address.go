@@ -29,6 +29,13 @@ func (e *Enricher) addresses(ev *event.Event) netip.Addr {
 			setAddr(ev, event.NetworkForwardedIP, a)
 		}
 	}
+	if client.IsValid() && chain != "" && e.trusts(client) {
+		// The gateway named a proxy of ours: who called is further left.
+		if a := e.caller(client, chain); a != client {
+			setAddr(ev, event.ClientIP, a)
+			client = a
+		}
+	}
 	if !client.IsValid() && source.IsValid() {
 		client = source
 		if chain != "" && e.trusts(source) {

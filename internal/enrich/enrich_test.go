@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -66,6 +67,33 @@ func TestClientIP(t *testing.T) {
 				if c, ok := event.CanonicalIP(ip); !ok || c != ip {
 					t.Errorf("related.ip holds %q", ip)
 				}
+			}
+		})
+	}
+}
+
+// A log that names the caller and no peer, as an adapter beside the gateway writes it.
+func TestClientIPNamedByTheLog(t *testing.T) {
+	e := enricher(t, Config{TrustedProxies: prefixes(t, "10.0.0.0/8"), Keys: roster(t)})
+	for _, tc := range []struct{ name, client, chain, want, allowed string }{
+		{"the caller", "203.0.113.7", "203.0.113.7", "203.0.113.7", "true"},
+		{"a chain", "203.0.113.9", "203.0.113.7, 203.0.113.9", "203.0.113.9", "false"},
+		{"a proxy of ours", "10.1.1.1", "203.0.113.7, 203.0.113.9, 10.1.1.1", "203.0.113.9", "false"},
+		{"garbage where the caller should be", "10.1.1.1", "203.0.113.7, nonsense, 10.1.1.1", "10.1.1.1", "false"},
+		{"nothing", "", "203.0.113.7", "", "absent"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var ev event.Event
+			ev.SetString(event.ClientIP, tc.client)
+			ev.SetString(event.HTTPRequestForwarded, tc.chain)
+			ev.SetString(event.APIKeyID, "k-onb")
+			e.Apply(&ev)
+			allowed := "absent"
+			if ev.Has(event.ClientAllowListed) {
+				allowed = strconv.FormatBool(ev.Bool(event.ClientAllowListed))
+			}
+			if got := ev.Str(event.ClientIP); got != tc.want || allowed != tc.allowed {
+				t.Errorf("client.ip %q, on the allow list: %s; want %q, %s", got, allowed, tc.want, tc.allowed)
 			}
 		})
 	}
