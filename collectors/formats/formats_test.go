@@ -47,7 +47,7 @@ func TestBuiltinMaps(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	want := []string{"auto", "kong_json", "liveward_v1", "nginx_combined", "nginx_json"}
+	want := []string{"apigee", "apisix_json", "auto", "aws_apigateway", "azure_apim", "azure_appgw", "caddy_json", "cloudflare_http", "envoy_json", "esp_v2", "f5_json", "gcp_lb", "istio_json", "kong_json", "liveward_v1", "nginx_combined", "nginx_json", "traefik_json", "tyk_json"}
 	if diff := cmp.Diff(want, load(t).Names()); diff != "" {
 		t.Error(diff)
 	}
