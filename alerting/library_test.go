@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/liveward/liveward/alerting"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 const goodPage = `---
@@ -125,7 +126,7 @@ func TestLoadLibraryProblems(t *testing.T) {
 			t.Fatalf("%s: nothing replaced", name)
 		}
 		_, err := alerting.LoadLibrary(pageFS(page), "")
-		var problems alerting.Problems
+		var problems strict.Problems
 		if !errors.As(err, &problems) {
 			t.Errorf("%s: %v, want problems", name, err)
 			return
@@ -137,26 +138,32 @@ func TestLoadLibraryProblems(t *testing.T) {
 	f("no front matter", "---\n", "", "F:1:1: a page begins with front matter between two lines ---")
 	f("front matter not closed", "---\n\n#", "\n#", "F:1:1: the front matter has no closing line ---")
 	f("unknown key", "owner: SOC lead", "owner: SOC lead\nseverity: high",
-		`F:5:1: unknown key "severity": want title, version, owner, rules, attack, csf or tell`)
-	f("key twice", "owner: SOC lead", "owner: SOC lead\ncsf: [DE.AE]", `F:8:1: "csf" stands here a second time`)
+		`F:5:1: unknown key "severity"; known are title, version, owner, rules, attack, csf, tell`)
+	f("key twice", "owner: SOC lead", "owner: SOC lead\ncsf: [DE.AE]", `F:8:1: key "csf" stands here twice; remove one`)
+	f("blank title", "title: Burst of bad credentials", "title: ' '", "F:2:8: title is empty")
+	f("no list", "rules: [lw.auth.burst-per-ip, lw.auth.spray-keys]", "rules: lw.auth.spray-keys",
+		"F:5:8: rules: want a list, each a rule id such as lw.auth.burst-per-ip")
+	f("rule twice", "lw.auth.spray-keys", "lw.auth.burst-per-ip", `F:5:31: rules: "lw.auth.burst-per-ip" stands here twice; remove one`)
+	f("not YAML", "owner: SOC lead", "owner: [SOC", "F:5:1: not YAML: ',' or ']' must be specified")
+	f("no mapping", "title: Burst of bad credentials\n", "- title\n", "F:3:1: not YAML: value is not allowed in this context")
 	f("no title", "title: Burst of bad credentials\n", "", `F:2:1: front matter lacks "title"`)
-	f("empty title", "title: Burst of bad credentials", "title:", "F:2:1: title must be a text")
-	f("version", "version: 2", "version: two", "F:3:1: version must be a whole number from 1")
+	f("empty title", "title: Burst of bad credentials", "title:", "F:2:1: title: want a text, not nothing")
+	f("version", "version: 2", "version: two", "F:3:10: version: want a whole number from 1 to 1000000, not text")
 	f("rule", "lw.auth.spray-keys", "Spray", "F:5:31: rules: want a rule id such as lw.auth.burst-per-ip")
 	f("rules", "rules: [lw.auth.burst-per-ip, lw.auth.spray-keys]", "rules: []",
-		"F:5:1: rules must be a list, each a rule id such as lw.auth.burst-per-ip")
+		"F:5:1: rules: the list is empty; list the rules that the page serves")
 	f("attack", "T1110.003", "brute-force", "F:6:10: attack: want a technique such as T1110.003 or AML.T0015")
 	f("csf", "RS.MI-01", "RS", "F:7:14: csf: want a CSF 2.0 id such as DE.AE or RS.MA-01")
-	f("within", "within: 72h", "within: soon", "F:10:5: within must be a duration such as 4h or 30d")
+	f("within", "within: 72h", "within: soon", "F:10:13: within is no duration; use a form like 4h or 30d")
 	f("tell without who", "who: data protection officer\n    ", "", "F:9:5: tell needs who and within")
-	f("tell with more", "why: GDPR 33, if", "what: GDPR 33, if", `F:11:5: unknown key "what": want who, within or why`)
+	f("tell with more", "why: GDPR 33, if", "what: GDPR 33, if", `F:11:5: unknown key "what"; known are who, within, why`)
 	f("section missing", "## Recovery\n", "Recovery\n", `F:47:1: section "Recovery" is missing: add a line "## Recovery"`)
 	f("section unknown", "Unblock.", "Unblock.\n## Aftermath", `F:43:4: section "Aftermath" is not one of Detection, Containment, Eradication, Recovery, Post-incident`)
 	f("section empty", "Unblock.\n", "", `F:40:4: section "Recovery" is empty`)
 	f("order", "## Eradication\n\nRotate the key.\n\n## Recovery", "## Recovery\n\nRotate the key.\n\n## Eradication",
 		`F:40:4: section "Eradication" must come before "Recovery"`)
 	_, err := alerting.LoadLibrary(fstest.MapFS{"Auth/Burst.md": {Data: []byte(goodPage)}}, "")
-	if want := "Auth/Burst.md:1:1: a page is <area>/<name>.md in lower-case letters, digits and dashes"; err == nil || err.Error() != want {
+	if want := "Auth/Burst.md:1:1: a page is <area>/<name>.md; use lower-case letters, digits and dashes"; err == nil || err.Error() != want {
 		t.Errorf("name: %v, want %s", err, want)
 	}
 	if _, err := alerting.LoadLibrary(fstest.MapFS{}, "wiki.example/pb"); err == nil {
@@ -165,7 +172,7 @@ func TestLoadLibraryProblems(t *testing.T) {
 	// All problems at once.
 	page := strings.NewReplacer("version: 2", "version: 0", "T1110.003", "x", "## Recovery", "## Repair").Replace(goodPage)
 	_, err = alerting.LoadLibrary(pageFS(page), "")
-	var problems alerting.Problems
+	var problems strict.Problems
 	if !errors.As(err, &problems) || len(problems) != 4 {
 		t.Errorf("problems: %v, want four", err)
 	}
@@ -195,7 +202,7 @@ func FuzzLoadLibrary(f *testing.F) {
 			}
 			return
 		}
-		var problems alerting.Problems
+		var problems strict.Problems
 		if !errors.As(err, &problems) || len(problems) == 0 {
 			t.Fatalf("%v is no list of problems", err)
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
@@ -64,29 +63,4 @@ func (t Tell) String() string {
 		s += " (" + t.Why + ")"
 	}
 	return s
-}
-
-// Problem is something wrong with a playbook page, and where.
-type Problem struct {
-	File    string // within the playbook folder
-	Line    int
-	Column  int
-	Message string
-}
-
-// Error implements error.
-func (p Problem) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
-}
-
-// Problems is all that is wrong with the pages of a library, in order of file and line.
-type Problems []Problem
-
-// Error implements error: one problem a line.
-func (p Problems) Error() string {
-	lines := make([]string, len(p))
-	for i := range p {
-		lines[i] = p[i].Error()
-	}
-	return strings.Join(lines, "\n")
 }

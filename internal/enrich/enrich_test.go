@@ -236,7 +236,7 @@ func TestRosterErrors(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"unknown key", "keys:\n  - id: a\n    ownr: b\n", "r.yaml:3:5: unknown key"},
 		{"top level", "key: []\n", "r.yaml:1:1: unknown key"},
-		{"nobody allowed", "keys:\n  - id: a\n    allow:\n", "r.yaml:3:5: want a text, not nothing"},
+		{"nobody allowed", "keys:\n  - id: a\n    allow:\n", "r.yaml:3:5: allow: want a text, not nothing"},
 		{"empty id", "keys:\n  - id: ''\n", "r.yaml:2:9: id is empty"},
 		{"no key", "keys:\n  -\n", "a key needs id, sha256 or raw"},
 		{"no id", "keys:\n  - owner: b\n", "a key needs id, sha256 or raw"},

@@ -20,7 +20,7 @@ func Suggest(word string, known []string) string {
 // Nearest returns the name that was probably meant by s, or "" when none is close.
 func Nearest(s string, names []string) string {
 	const near = 2 // letters
-	best, at := "", 1+len(s)/3
+	best, at := "", max(1, (len(s)+1)/3)
 	for _, n := range names {
 		if d := distance(strings.ToLower(s), strings.ToLower(n)); d <= at && (best == "" || d < at) {
 			best, at = n, d

@@ -65,8 +65,16 @@ func (n Node) Bad(hint, format string, args ...any) {
 // wrong adds a problem with the kind of this value, once: what was refused is reported already.
 func (n Node) wrong(hint, want string) {
 	if !n.IsZero() && !n.is(refused) {
-		n.Bad(hint, "want %s, not %s", want, n.value.kind)
+		n.Bad(hint, "%swant %s, not %s", n.value.label(), want, n.value.kind)
 	}
+}
+
+// label is the start of a problem that names the value.
+func (v *value) label() string {
+	if v.name == "" {
+		return ""
+	}
+	return v.name + ": "
 }
 
 // Entries returns the keys of a mapping in order; null has none. If known keys are given, others are
@@ -138,7 +146,7 @@ func (n Node) Int(low, high int64) int64 {
 		n.wrong("", fmt.Sprintf("a whole number from %d to %d", low, high))
 		return 0
 	case err != nil || i < low || i > high:
-		n.Bad("", "want a whole number from %d to %d", low, high)
+		n.Bad("", "%swant a whole number from %d to %d", n.value.label(), low, high)
 		return 0
 	}
 	return i

@@ -50,7 +50,8 @@ func (k kind) String() string {
 // value is a YAML value with its place.
 type value struct {
 	kind  kind
-	plain bool // a scalar without quotes
+	plain bool   // a scalar without quotes
+	name  string // the key it stands behind, itself or in a list; empty for the file itself
 	// text is a scalar as it is written, quotes and escapes taken off. Of a mapping it is the text of
 	// a scalar that the library takes for one, see colonText.
 	text         string
@@ -93,8 +94,11 @@ func (f *File) parse(src []byte) *value {
 	if !utf8.Valid(src) {
 		return fail(nil, "not UTF-8", "save the file in this encoding")
 	}
-	// The library counts a carriage return as a line.
-	s := strings.ReplaceAll(strings.ReplaceAll(string(src), "\r\n", "\n"), "\r", "\n")
+	s := strings.ReplaceAll(string(src), "\r\n", "\n")
+	if i := strings.IndexByte(s, '\r'); i >= 0 { // a line to the library, and none to an editor
+		at := &value{line: 1 + strings.Count(s[:i], "\n"), column: 1 + utf8.RuneCountInString(s[strings.LastIndexByte(s[:i], '\n')+1:i])}
+		return fail(at, "a carriage return without a line feed", "end lines with a line feed")
+	}
 	if line, wrong := overgrown(s); wrong != "" {
 		return fail(&value{line: line, column: 1}, wrong, "")
 	}
@@ -258,6 +262,10 @@ func (f *File) mapping(v *value, entries []*ast.MappingValueNode, flow bool, dep
 		}
 		seen[key.text] = true
 		item := f.convert(e.Value, depth+1)
+		item.name = key.text
+		for _, i := range item.items {
+			i.name = key.text
+		}
 		if item.kind == null && item.text == "" {
 			item.line, item.column = key.line, key.column // nothing stands nowhere
 		}
