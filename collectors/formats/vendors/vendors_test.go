@@ -33,7 +33,9 @@ func TestBuiltinMaps(t *testing.T) {
 	if err := s.Test(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"aws_rekognition", "azure_face", "facetec", "generic", "iproov", "veriff"}
+	want := []string{
+		"advance_ai", "arsa", "aws_rekognition", "azure_face", "bioid", "didit", "facepp", "facetec", "generic", "idnow", "incode", "innovatrics", "iproov", "jumio", "luxand", "onfido", "oz_forensics", "persona", "regula", "sumsub", "veriff", "visionlabs", "zoloz",
+	}
 	if diff := cmp.Diff(want, s.Names()); diff != "" {
 		t.Error(diff)
 	}
@@ -119,7 +121,7 @@ func TestApply(t *testing.T) {
 }
 
 func TestUserMap(t *testing.T) {
-	s, err := loadUser(`vendor: oz
+	s, err := loadUser(`vendor: own_vendor
 aliases: oz-forensics
 complete: [decisions, reasons]
 score: {min: 0, max: 10, inverted: true, threshold: 4}
