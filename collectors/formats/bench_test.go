@@ -34,8 +34,10 @@ func generated(t testing.TB, format string, n int) [][]byte {
 }
 
 // shortKeys make a line of about 450 bytes: a call without its liveness answer.
-var shortKeys = []string{"ts", "request_id", "remote_addr", "method", "uri", "protocol", "status", "request_length",
-	"bytes_sent", "request_time", "upstream_status", "ssl_protocol", "consumer", "key_id", "ua", "tenant", "lv_decision", "lv_score"}
+var shortKeys = []string{
+	"ts", "request_id", "remote_addr", "method", "uri", "protocol", "status", "request_length",
+	"bytes_sent", "request_time", "upstream_status", "ssl_protocol", "consumer", "key_id", "ua", "tenant", "lv_decision", "lv_score",
+}
 
 func shortened(t testing.TB, lines [][]byte) [][]byte {
 	t.Helper()

@@ -80,6 +80,7 @@ type scanner struct {
 	keyBuf []byte
 	found  findings
 	mute   bool // the span was inspected before
+	seen   *members
 }
 
 // findings counts what unmapped values looked like. The values themselves are not kept.
@@ -88,18 +89,19 @@ type findings struct {
 }
 
 func newScanner(slots int) scanner {
-	return scanner{slots: make([]slot, slots), set: make([]uint64, (slots+63)/64)}
+	return scanner{slots: make([]slot, slots), set: make([]uint64, (slots+63)/64), seen: newMembers()}
 }
 
 // scan reads one object into the slots of root's tree.
 func (s *scanner) scan(line []byte, root *node) error {
 	s.src, s.found, s.mute = line, findings{}, false
+	s.seen.quota = min(s.seen.quota+perLine, maxMembers)
 	clear(s.set)
 	i := s.space(0)
 	if i == len(line) || line[i] != '{' {
 		return errNotObject
 	}
-	i, err := s.object(i+1, root, 1)
+	i, err := s.object(i+1, root, 1, 0)
 	if err != nil {
 		return err
 	}
@@ -117,8 +119,11 @@ func (s *scanner) get(i int) slot {
 	return s.slots[i]
 }
 
-func (s *scanner) put(i int, v slot) {
-	s.slots[i] = v
+// put sets a slot. It writes the parts where they belong: a slot made first and then copied waits for
+// its parts, which took a third of a scan.
+func (s *scanner) put(i uint, start, end int, k kind, escaped, high bool) {
+	v := &s.slots[i]
+	v.start, v.end, v.kind, v.escaped, v.high = uint32(start), uint32(end), k, escaped, high
 	s.set[i/64] |= 1 << (i % 64)
 }
 
@@ -145,81 +150,133 @@ func (s *scanner) space(i int) int {
 	return i
 }
 
-// object reads the members after '{' and returns the index after '}'.
-func (s *scanner) object(i int, n *node, depth int) (int, error) {
+// object reads the members after '{' and returns the index after '}'. The object is the value of the
+// remembered member of, or a part of it.
+func (s *scanner) object(i int, n *node, depth int, of uint8) (int, error) {
 	if depth > maxDepth {
 		return i, errTooDeep
 	}
-	src := s.src
-	i = s.space(i)
-	if i < len(src) && src[i] == '}' {
-		return i + 1, nil
-	}
-	for {
-		if i >= len(src) {
-			return i, errTruncated
-		}
-		if src[i] != '"' {
-			return i, errSyntax
-		}
-		start := i + 1
-		end, escaped, high, err := s.str(start)
-		if err != nil {
-			return i, err
-		}
-		key := src[start:end]
-		if escaped || high && !utf8.Valid(key) {
-			s.keyBuf = unescape(s.keyBuf[:0], key)
-			key = s.keyBuf
-		}
+	src, seen := s.src, s.seen
+	list := &seen.inner[of]
+	for first := true; ; first = false {
 		var child *node
-		if n != nil {
-			child = n.keys.find(key)
+		var secret, text bool
+		x := seen.follow(list, src, i, n, first)
+		if x != 0 {
+			m := &seen.all[x]
+			i += int(m.length)
+			child, secret, text = m.child, m.secret, m.text
+		} else {
+			from := i
+			key, at, err := s.key(i, first)
+			if err != nil || key == nil {
+				return at, err
+			}
+			if n != nil {
+				child = n.keys.find(key)
+			}
+			secret = child == nil && secretName(key)
+			i = at
+			if text = i < len(src) && src[i] == '"'; text {
+				i++
+			}
+			x = seen.learn(list, src[from:i], n, child, first, secret)
 		}
-		secret := child == nil && !s.mute && secretName(key)
-		i = end + 1
-		if i < len(src) && src[i] != ':' {
-			i = s.space(i)
-		}
-		if i >= len(src) {
-			return i, errTruncated
-		}
-		if src[i] != ':' {
-			return i, errSyntax
-		}
-		i++
-		if i < len(src) && src[i] <= ' ' {
-			i = s.space(i)
-		}
-		valueStart := i
-		if i, err = s.value(i, child, depth); err != nil {
-			return i, err
-		}
-		if secret && secretValue(src[valueStart:i]) {
-			s.found.secret++
-		}
-		if i < len(src) && src[i] <= ' ' {
-			i = s.space(i)
-		}
-		if i >= len(src) {
-			return i, errTruncated
-		}
-		switch src[i] {
-		case ',':
-			i++
+		list = &seen.all[x].next
+		var err error
+		start := i
+		if !text {
 			if i < len(src) && src[i] <= ' ' {
 				i = s.space(i)
+				start = i
 			}
-		case '}':
+			i, err = s.value(i, child, depth, x)
+			if err != nil {
+				return i, err
+			}
+			if secret && !s.mute && secretValue(src[start:i]) {
+				s.found.secret++
+			}
+		} else {
+			var escaped, high bool
+			if i, escaped, high, err = s.str(i); err != nil {
+				return i, err
+			}
+			if child != nil {
+				s.putText(child, start, i, escaped, high)
+			} else if !s.mute {
+				if i-start >= minInspect {
+					s.found.inspect(src[start:i])
+				}
+				if secret && secretValue(src[start-1:i+1]) {
+					s.found.secret++
+				}
+			}
+			i++
+		}
+		if i < len(src) && src[i] == '}' {
 			return i + 1, nil
-		default:
-			return i, errSyntax
 		}
 	}
 }
 
+// key reads what stands before a member's value: a comma unless the member is the first, the key and
+// the colon. It returns the key and the index of the value, or nil and the index after '}' where the
+// object ends.
+func (s *scanner) key(i int, first bool) (key []byte, next int, err error) {
+	src := s.src
+	if i = s.space(i); i >= len(src) {
+		return nil, i, errTruncated
+	}
+	if src[i] == '}' {
+		return nil, i + 1, nil
+	}
+	if !first {
+		if src[i] != ',' {
+			return nil, i, errSyntax
+		}
+		if i = s.space(i + 1); i >= len(src) {
+			return nil, i, errTruncated
+		}
+	}
+	if src[i] != '"' {
+		return nil, i, errSyntax
+	}
+	start := i + 1
+	end, escaped, high, err := s.str(start)
+	if err != nil {
+		return nil, i, err
+	}
+	key = src[start:end:end]
+	if escaped || high && !utf8.Valid(key) {
+		s.keyBuf = append(unescape(s.keyBuf[:0], key), 0)
+		key = s.keyBuf[:len(s.keyBuf)-1]
+	}
+	if i = s.space(end + 1); i >= len(src) {
+		return nil, i, errTruncated
+	}
+	if src[i] != ':' {
+		return nil, i, errSyntax
+	}
+	return key, s.space(i + 1), nil
+}
+
+// putText sets the slot of a node whose value is a string.
+func (s *scanner) putText(n *node, start, end int, escaped, high bool) {
+	if n.slot < 0 || n.hi != n.lo+1 {
+		s.forget(n)
+		if n.slot < 0 {
+			if end-start >= minInspect && !s.mute {
+				s.found.inspect(s.src[start:end])
+			}
+			return
+		}
+	}
+	s.put(uint(n.slot), start, end, kindString, escaped, high)
+}
+
 // value reads one value and returns the index after it. n is nil where no map asks for it.
-func (s *scanner) value(i int, n *node, depth int) (int, error) {
+func (s *scanner) value(i int, n *node, depth int, of uint8) (int, error) {
 	src := s.src
 	if i >= len(src) {
 		return i, errTruncated
@@ -234,22 +291,22 @@ func (s *scanner) value(i int, n *node, depth int) (int, error) {
 		if err != nil {
 			return i, err
 		}
-		if wanted {
-			s.put(n.slot, slot{uint32(i + 1), uint32(end), kindString, escaped, high})
+		if n != nil {
+			s.putText(n, i+1, end, escaped, high)
 		} else if end-i > minInspect && !s.mute {
 			s.found.inspect(src[i+1 : end])
 		}
 		return end + 1, nil
 	case '{':
-		end, err := s.object(i+1, n, depth+1)
+		end, err := s.object(i+1, n, depth+1, of)
 		if err == nil && wanted {
-			s.put(n.slot, slot{start: uint32(i), end: uint32(end), kind: kindObject})
+			s.put(uint(n.slot), i, end, kindObject, false, false)
 		}
 		return end, err
 	case '[':
-		end, err := s.array(i+1, n, depth+1)
+		end, err := s.array(i+1, n, depth+1, of)
 		if err == nil && wanted {
-			s.put(n.slot, slot{start: uint32(i), end: uint32(end), kind: kindArray})
+			s.put(uint(n.slot), i, end, kindArray, false, false)
 		}
 		return end, err
 	case 't':
@@ -261,14 +318,14 @@ func (s *scanner) value(i int, n *node, depth int) (int, error) {
 	default:
 		end, err := s.number(i)
 		if err == nil && wanted {
-			s.put(n.slot, slot{start: uint32(i), end: uint32(end), kind: kindNumber})
+			s.put(uint(n.slot), i, end, kindNumber, false, false)
 		}
 		return end, err
 	}
 }
 
 // array reads the elements after '[' and returns the index after ']'.
-func (s *scanner) array(i int, n *node, depth int) (int, error) {
+func (s *scanner) array(i int, n *node, depth int, of uint8) (int, error) {
 	if depth > maxDepth {
 		return i, errTooDeep
 	}
@@ -296,7 +353,7 @@ func (s *scanner) array(i int, n *node, depth int) (int, error) {
 			numbers++
 		}
 		var err error
-		if i, err = s.value(i, child, depth); err != nil {
+		if i, err = s.value(i, child, depth, of); err != nil {
 			return i, err
 		}
 		index++
@@ -317,7 +374,7 @@ func (s *scanner) array(i int, n *node, depth int) (int, error) {
 	}
 	if n != nil && n.last != nil {
 		s.mute = true // read before, as element `index`
-		if _, err := s.value(lastStart, n.last, depth); err != nil {
+		if _, err := s.value(lastStart, n.last, depth, of); err != nil {
 			return i, err
 		}
 	}
@@ -333,7 +390,7 @@ func (s *scanner) literal(i int, word string, k kind, n *node) (int, error) {
 		return i, errSyntax
 	}
 	if n != nil && n.slot >= 0 {
-		s.put(n.slot, slot{start: uint32(i), end: uint32(end), kind: k})
+		s.put(uint(n.slot), i, end, k, false, false)
 	}
 	return end, nil
 }
@@ -387,11 +444,12 @@ const (
 
 // special marks, in the top bit of each byte, the bytes that end a plain stretch of a string: quote,
 // backslash, control characters and bytes beyond ASCII. The lowest mark is always right; marks above
-// it need not be.
+// it need not be. Without bit 1 a quote stands right above the control characters, in the place of the
+// blank, so that one subtraction finds both.
 func special(w uint64) uint64 {
-	quote := w ^ (ones * '"')
-	slash := w ^ (ones * '\\')
-	return ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w | w) & highs
+	quote := (w ^ ones*0x02) - ones*0x21
+	slash := (w ^ ones*'\\') - ones
+	return (quote | slash | w) & highs
 }
 
 // str reads a string whose first byte is at i and returns the index of the closing quote.
