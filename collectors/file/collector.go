@@ -60,7 +60,9 @@ type Config struct {
 	// default 1 min.
 	Keep time.Duration
 
-	MaxOpenFiles int // default 256; of more, those at their end are closed between looks
+	// MaxOpenFiles is how many files stay open between looks, default 256. Of more, those at their end
+	// are closed; never a rotated one that its writer may not have left.
+	MaxOpenFiles int
 	MaxFiles     int // tailed paths, default 1024; more are reported and not read
 
 	// PollOnly does without notifications, as for network file systems.
@@ -224,6 +226,7 @@ func (c *Collector) Collect(ctx context.Context, sink collectors.Sink) error {
 			c.scan(ctx)
 			c.lookAll(ctx, true)
 			c.closeIdle()
+			c.measure()
 		case <-c.watch.wake:
 			c.lookDirty(ctx)
 		}

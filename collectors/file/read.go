@@ -65,17 +65,11 @@ func (c *Collector) fill(ctx context.Context, g *generation, quota int) outcome 
 	}
 	lines, done := split.Lines(b.Lines, data, index, g.read, c.limits)
 	b.Lines = lines
-	if done == 0 && !eof {
-		done = split.Zeros(data) // a gap of a crash may be longer than any line
-	}
 	half := int64(0)
 	if len(lines) < maxLines {
 		half = int64(len(data) - done)
 	}
 	if done > 0 {
-		if g.fingerprint.IsZero() && g.read == 0 {
-			g.fingerprint = split.Fingerprint(data)
-		}
 		c.advanceTo(g, g.read+int64(done), buf[:skip+done])
 		b.used += skip + done
 	}
@@ -117,6 +111,9 @@ func (c *Collector) advanceTo(g *generation, read int64, window []byte) {
 	c.batch.add(g)
 	if g.finished {
 		c.stats.add(func(s *Stats) { s.Strays += read - g.read })
+	}
+	if g.fingerprint.IsZero() {
+		g.fingerprint, _ = headFingerprint(g.src)
 	}
 	g.read, g.scanned, g.longEnd = read, read, 0
 	g.probe.set(window, read)
@@ -176,9 +173,6 @@ func (c *Collector) takeLong(ctx context.Context, g *generation, end int64) outc
 	if n, err := g.src.ReadAt(window, end-int64(len(window))); n != len(window) {
 		c.failed(g, err)
 		return some
-	}
-	if g.fingerprint.IsZero() && g.read == 0 {
-		g.fingerprint = wholeFingerprint(g.src)
 	}
 	skip := int(g.read - g.probe.off)
 	if len(buf)-skip < c.cfg.MaxLine {

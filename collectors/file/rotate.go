@@ -164,6 +164,9 @@ func (c *Collector) copyOf(g *generation, x candidate) bool {
 	off := st.size - int64(len(end))
 	n, _ := src.ReadAt(end, off)
 	m, _ := g.src.ReadAt(same, off)
+	if m < n && !c.intact(g) {
+		return true // it was truncated since it was looked at, and this is what it held then
+	}
 	return n == len(end) && m == n && bytes.Equal(end, same)
 }
 

@@ -38,6 +38,9 @@ func (c *Collector) scan(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if len(c.resume[path]) == 0 && !c.wanted(path, found) {
+			continue // a second name of a file that was begun just now
+		}
 		if len(c.tails) >= c.cfg.MaxFiles && !c.forget() {
 			refused++
 			continue

@@ -266,6 +266,8 @@ func (c *Collector) lookFilled(ctx context.Context, g *generation, before *gener
 	defer release(all)
 	c.peek(g)
 	if len(c.unknown(t, g, writtenSince(all, g.since))) > 0 {
+		// What stands there now came after the copies: of this generation nothing is known.
+		g.fingerprint, g.probe.n, g.peeked = event.Hash{}, 0, 0
 		c.truncate(ctx, g, before)
 	}
 }
