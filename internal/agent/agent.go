@@ -54,6 +54,7 @@ type Agent struct {
 	deliveries []*pipeline.Delivery
 	manager    *alerting.Manager
 	notifying  *pipeline.Notifying
+	gate       *pipeline.Gate
 	full       atomic.Bool
 	expired    atomic.Int64
 }
@@ -141,7 +142,7 @@ func (a *Agent) open(ctx context.Context) error {
 func (a *Agent) windowConfig() rules.WindowConfig {
 	lateness := make(map[string]time.Duration)
 	for _, in := range a.plan.inputs {
-		lateness[in.Name] = time.Duration(in.Lateness)
+		lateness[in.Name] = max(in.lateness(), 0)
 	}
 	return rules.WindowConfig{LatenessOf: func(source string) time.Duration {
 		if d, ok := lateness[source]; ok {
@@ -198,6 +199,11 @@ func (a *Agent) Serve(ctx context.Context, reload <-chan struct{}) error {
 	defer stopIntake()
 	context.AfterFunc(rctx, stopIntake)
 	cg, cctx := errgroup.WithContext(intake)
+	names := make([]string, len(a.plan.inputs))
+	for i, in := range a.plan.inputs {
+		names[i] = in.Name
+	}
+	a.gate = pipeline.NewGate(names...)
 	for _, in := range a.plan.inputs {
 		cg.Go(func() error { return a.collect(cctx, in) })
 	}
@@ -284,6 +290,7 @@ func (a *Agent) collect(ctx context.Context, in input) error {
 	log := a.log.With("component", "collector", "input", in.Name)
 	for {
 		err := a.collectOnce(ctx, in, log)
+		a.gate.Arrive(in.Name) // one that fails holds up no other
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -315,7 +322,7 @@ func (a *Agent) collectOnce(ctx context.Context, in input, log *slog.Logger) err
 	if err != nil {
 		return err
 	}
-	sink, resume, err := pipeline.NewIntake(ctx, a.journal, a.plan.Config.Agent.ID, in.Name, proc, a.rulesets, a.full.Load, a.counts, log)
+	sink, resume, err := pipeline.NewIntake(ctx, a.journal, a.plan.Config.Agent.ID, in.Name, proc, a.rulesets, a.gate, a.full.Load, a.counts, log)
 	if err != nil {
 		return err
 	}
@@ -369,7 +376,7 @@ func (a *Agent) processor(in input, log *slog.Logger) (*pipeline.Processor, erro
 	}
 	return pipeline.NewProcessor(pipeline.Stages{
 		Format: format, Vendors: a.plan.Vendors, Vendor: in.Vendor, Enrich: in.enricher, Privacy: a.plan.Privacy.Worker(),
-		Lateness: time.Duration(in.Lateness), JudgeSkew: true,
+		Lateness: in.lateness(), JudgeSkew: true,
 	}, pipeline.Identity{Agent: a.plan.Config.Agent.ID, Version: a.hooks.Version, Host: host}), nil
 }
 
@@ -383,25 +390,42 @@ func (a *Agent) sweep(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		events := []uint64{a.detector.Stats().Needed}
-		alerts := []uint64{a.notifying.Reached()}
-		for _, d := range a.deliveries {
-			e, al := d.Reached()
-			events, alerts = append(events, e), append(alerts, al)
-		}
-		for stream, done := range map[string][]uint64{journal.Events: events, journal.Alerts: alerts} {
-			swept, err := a.journal.Sweep(ctx, stream, a.now(), done)
-			if err != nil && ctx.Err() == nil {
-				a.log.Warn("janitor", "stream", stream, "error", err)
-			}
-			if swept.Expired > 0 {
-				a.expired.Add(int64(swept.Expired))
-				a.log.Error("messages were purged at their legal maximum age before every reader had read them", "stream", stream, "messages", swept.Expired)
-			}
+		if err := a.purge(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("janitor", "error", err)
 		}
 		full, err := a.journal.Full(ctx)
 		if err == nil && full != a.full.Swap(full) {
 			a.log.Warn("journal size", "full", full)
 		}
 	}
+}
+
+// purge lets go of what nobody needs any more. Dead letters are needed until the law wants them gone.
+func (a *Agent) purge(ctx context.Context) error {
+	subjects := make([]string, len(a.plan.inputs))
+	for i, in := range a.plan.inputs {
+		subjects[i] = journal.BatchSubject(a.plan.Config.Agent.ID, in.Name)
+	}
+	positions, err := a.journal.PositionsNeed(ctx, subjects)
+	if err != nil {
+		return err
+	}
+	events := []uint64{a.detector.Stats().Needed, positions}
+	alerts := []uint64{a.notifying.Reached()}
+	for _, d := range a.deliveries {
+		e, al := d.Reached()
+		events, alerts = append(events, e), append(alerts, al)
+	}
+	var errs []error
+	for stream, done := range map[string][]uint64{journal.Events: events, journal.Alerts: alerts, journal.DeadLetters: {0}} {
+		swept, err := a.journal.Sweep(ctx, stream, a.now(), done)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if swept.Expired > 0 {
+			a.expired.Add(int64(swept.Expired))
+			a.log.Error("messages were purged at their legal maximum age before every reader had read them", "stream", stream, "messages", swept.Expired)
+		}
+	}
+	return errors.Join(errs...)
 }

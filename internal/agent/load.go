@@ -55,6 +55,15 @@ type input struct {
 	location *time.Location
 }
 
+// lateness is the configured one as stages and windows take it: there zero stands for the default,
+// and none for what is negative.
+func (in *input) lateness() time.Duration {
+	if in.Lateness == 0 {
+		return -1
+	}
+	return time.Duration(in.Lateness)
+}
+
 // Load reads and checks a configuration file. The error has every problem, one a line.
 func Load(path string) (*Plan, error) {
 	src, err := os.ReadFile(path)

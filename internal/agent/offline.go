@@ -122,10 +122,10 @@ func (p *Plan) Replay(o ReplayOptions) *pipeline.Replay {
 			}
 			return pipeline.NewProcessor(pipeline.Stages{
 				Format: format, Vendors: p.Vendors, Vendor: in.Vendor, Enrich: in.enricher, Privacy: p.Privacy.Worker(),
-				Lateness: time.Duration(in.Lateness), Raw: o.Raw,
+				Lateness: in.lateness(), Raw: o.Raw,
 			}, pipeline.Identity{}), nil
 		},
-		Windows: rules.WindowConfig{Lateness: time.Duration(in.Lateness)},
+		Windows: rules.WindowConfig{Lateness: in.lateness()},
 	}
 }
 

@@ -85,6 +85,17 @@ func appendSignals(dst []byte, signals []event.Signal) []byte {
 	return dst
 }
 
+// SignalBytes is the most that a signal takes in a batch.
+func SignalBytes(s *event.Signal) int {
+	n := 128 // state, id, time, place, flags and counts
+	for _, values := range [][]event.Value{s.Key, s.Of, s.Show} {
+		for i := range values {
+			n += 16 + len(values[i].Str)
+		}
+	}
+	return n
+}
+
 func appendString(dst []byte, s string) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s)))
 	return append(dst, s...)

@@ -177,13 +177,22 @@ func (d *Delivery) Reached() (events, alerts uint64) { return d.reached[0].Load(
 func (d *Delivery) Behind(ctx context.Context) (int64, error) {
 	var n int64
 	for i, stream := range deliveredStreams {
-		_, last, err := d.j.Bounds(ctx, stream)
+		first, last, err := d.j.Bounds(ctx, stream)
 		if err != nil {
 			return 0, err
 		}
-		n += max(0, int64(last)-int64(d.reached[i].Load()))
+		n += behind(first, last, d.reached[i].Load())
 	}
 	return n, nil
+}
+
+// behind is how many messages a reader that has come to reached has still to read, of those that
+// were not purged.
+func behind(first, last, reached uint64) int64 {
+	if first > 0 {
+		reached = max(reached, first-1)
+	}
+	return max(0, int64(last)-int64(reached))
 }
 
 // saver stores a reader's cursor now and then.

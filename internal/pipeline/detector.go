@@ -41,6 +41,7 @@ type Detector struct {
 	batch   journal.Batch
 	writers [rules.Partitions]*journal.Writer
 	last    [rules.Partitions]journal.Cause // of each partition's last alerts
+	alerts  journal.Ref                     // the last message of alerts, of all partitions
 	cursor  journal.Ref
 	taken   time.Time         // of the last snapshot
 	shown   time.Time         // when the stats were last published
@@ -62,6 +63,9 @@ type DetectorStats struct {
 type snapshotHead struct {
 	Cursor  journal.Ref `json:"cursor"`
 	Ruleset event.Hash  `json:"ruleset"`
+	// Alerts is the last message of alerts at that time. A journal that lost it has lost alerts that
+	// only an older snapshot can give again.
+	Alerts journal.Ref `json:"alerts"`
 }
 
 // NewDetector makes a detector; Run does the rest.
@@ -113,6 +117,9 @@ func (d *Detector) open(ctx context.Context) error {
 		if last == nil {
 			continue
 		}
+		if last.Seq > d.alerts.Seq {
+			d.alerts = last.Ref
+		}
 		// After a truncated tail the cause is a message that is no more: then everything from the
 		// snapshot on is emitted again, and the alert id makes it harmless.
 		ok, err := d.j.Holds(ctx, journal.Events, last.Cause.Ref)
@@ -148,6 +155,11 @@ func (d *Detector) open(ctx context.Context) error {
 		ok, err := d.j.Holds(ctx, journal.Events, c.Cursor)
 		if err != nil {
 			return err
+		}
+		if ok {
+			if ok, err = d.j.Holds(ctx, journal.Alerts, c.Alerts); err != nil {
+				return err
+			}
 		}
 		if !ok {
 			d.log.Warn("snapshot is not of this journal", "sequence", c.Cursor.Seq)
@@ -222,6 +234,7 @@ func (d *Detector) apply(ctx context.Context, e *journal.Entry) error {
 			return err
 		}
 	}
+	settle(&d.batch)
 	signals := d.batch.Signals
 	if d.batch.Ruleset != d.ruleset && d.set != nil {
 		var err error
@@ -237,6 +250,18 @@ func (d *Detector) apply(ctx context.Context, e *journal.Entry) error {
 	}
 	d.advance(e)
 	return nil
+}
+
+// settle says what idle means to the watermark: everything up to the time at which the collector
+// looked has been read. What comes after that time is not known before the collector's next word, so
+// an idle source lets the watermark come up to there and no further, however long nobody is heard.
+func settle(b *journal.Batch) {
+	for i := range b.Positions {
+		if p := &b.Positions[i]; p.Idle && !p.Done {
+			p.Idle = false
+			p.MaxTime = max(p.MaxTime, b.Ingest)
+		}
+	}
 }
 
 func (d *Detector) advance(e *journal.Entry) {
@@ -273,7 +298,12 @@ func (d *Detector) rebuild(ctx context.Context, e *journal.Entry, before *rules.
 	if window == 0 {
 		return nil
 	}
-	from, err := d.j.SeqAt(ctx, journal.Events, e.Time.Add(-window-rebuildSlack))
+	// What windows have yet to count may have been journaled long ago, where one source is behind.
+	since := e.Time
+	if s := d.windows.Stats(); s.Started {
+		since = time.Unix(0, min(since.UnixNano(), s.Watermark))
+	}
+	from, err := d.j.SeqAt(ctx, journal.Events, since.Add(-window-rebuildSlack))
 	if err != nil {
 		return err
 	}
@@ -308,9 +338,12 @@ func (d *Detector) rematch(body []byte) ([]event.Signal, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := make(map[string]int, len(d.batch.Positions))
-	for i := range d.batch.Positions {
-		files[d.batch.Positions[i].Path] = i
+	files, err := d.batch.Files()
+	if err != nil {
+		return nil, err
+	}
+	if len(files) != len(docs) {
+		return nil, fmt.Errorf("batch of %d documents has %d", len(files), len(docs))
 	}
 	var buf event.SignalBuffer
 	var ev event.Event
@@ -320,12 +353,8 @@ func (d *Detector) rematch(body []byte) ([]event.Signal, error) {
 		if err := ev.DecodeJSON(docs[i].JSON); err != nil {
 			return nil, err
 		}
-		path := ev.Str(event.LogFilePath)
-		if path == "" {
-			path = "-"
-		}
 		m.Match(&ev, rules.Origin{
-			Event: docs[i].ID, File: files[path], Offset: ev.Int(event.LivewardOffset), Ingest: d.batch.Ingest,
+			Event: docs[i].ID, File: files[i], Offset: ev.Int(event.LivewardOffset), Ingest: d.batch.Ingest,
 		}, &buf)
 	}
 	return buf.Signals, nil
@@ -363,11 +392,16 @@ func (d *Detector) emit(ctx context.Context, ref journal.Ref, fired []rules.Fire
 
 func (d *Detector) append(ctx context.Context, p int, cause journal.Cause, body []byte) error {
 	for {
-		_, err := d.writers[p].Append(ctx, cause, body)
-		if !errors.Is(err, journal.ErrPushback) {
+		ref, err := d.writers[p].Append(ctx, cause, body)
+		switch {
+		case err == nil:
+			d.alerts = ref
+			return nil
+		case errors.Is(err, journal.ErrFenced), errors.Is(err, journal.ErrTooLarge):
 			return err
 		}
-		d.log.Warn("journal pushes alerts back", "error", err)
+		// Whatever it was: the same append may be tried again, and stores the message once.
+		d.log.Warn("alerts are not journaled yet", "error", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -408,7 +442,8 @@ func decodeAlerts(body []byte) ([]*event.Alert, error) {
 }
 
 func (d *Detector) maybeSnapshot(ctx context.Context) error {
-	if !d.dirty || d.now().Sub(d.taken) < snapshotInterval {
+	// A journal that is full waits for the oldest snapshot: it comes on though nothing is read.
+	if (!d.dirty && d.needed() >= d.cursor.Seq) || d.now().Sub(d.taken) < snapshotInterval {
 		return nil
 	}
 	if err := d.snapshot(ctx); err != nil {
@@ -420,7 +455,7 @@ func (d *Detector) maybeSnapshot(ctx context.Context) error {
 }
 
 func (d *Detector) snapshot(ctx context.Context) error {
-	head, err := json.Marshal(snapshotHead{Cursor: d.cursor, Ruleset: d.ruleset})
+	head, err := json.Marshal(snapshotHead{Cursor: d.cursor, Ruleset: d.ruleset, Alerts: d.alerts})
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}

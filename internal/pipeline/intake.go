@@ -13,11 +13,17 @@ import (
 )
 
 const (
-	// partDocs is the size of encoded documents at which a batch is cut into another message. They
-	// are compressed after that; the journal takes 8 MiB, so even what does not compress fits.
-	partDocs = 4 << 20
-	// partSignals bounds the signals of one message: about 200 bytes each.
+	// partBytes is the size of documents and signals at which a batch is cut into another message.
+	// Documents are compressed after that; the journal takes 8 MiB, so even what does not compress
+	// fits, with the positions of a thousand files.
+	partBytes = 4 << 20
+	// partSignals bounds the signals of one message, whatever their size.
 	partSignals = 10_000
+	// eventSignals bounds the bytes of one event's signals. A message is cut after the event that
+	// fills it, so with these three bounds a message always fits.
+	eventSignals = 1 << 20
+	// showBytes is what is journaled of a value that is only shown: windows keep less of it.
+	showBytes = 1 << 10
 )
 
 // Intake is the sink of one collector: it processes batches and appends them to the journal. Its
@@ -40,6 +46,12 @@ type Intake struct {
 	durable map[fileKey]int64 // end of what is in the journal, per file
 	mark    []int64           // event time of the batch's sources at the last durable message
 	full    func() bool
+	gate    *Gate
+	begun   bool
+	resumed []event.Position
+	runs    journal.BatchHead // documents of the message being built, by file
+	size    int               // of its signals, encoded
+	maxBody int
 }
 
 type fileKey struct {
@@ -49,16 +61,13 @@ type fileKey struct {
 
 // NewIntake opens the collector's subject and returns the sink with the positions to resume from.
 // full tells whether the journal is over its size target, so that collectors are pushed back.
-func NewIntake(ctx context.Context, j *journal.Journal, agent, collector string, proc *Processor, rules *Rulesets, full func() bool, counts *Counts, log *slog.Logger) (*Intake, []event.Position, error) {
+func NewIntake(ctx context.Context, j *journal.Journal, agent, collector string, proc *Processor, rules *Rulesets, gate *Gate, full func() bool, counts *Counts, log *slog.Logger) (*Intake, []event.Position, error) {
 	in := &Intake{
 		agent: agent, collector: collector, subject: journal.BatchSubject(agent, collector),
-		j: j, proc: proc, rules: rules, log: log, counts: counts, full: full,
-		durable: make(map[fileKey]int64),
+		j: j, proc: proc, rules: rules, log: log, counts: counts, full: full, gate: gate,
+		durable: make(map[fileKey]int64), maxBody: j.MaxBody(),
 	}
 	var err error
-	if in.codec, err = journal.NewCodec(); err != nil {
-		return nil, nil, err
-	}
 	if in.writer, err = j.Writer(ctx, journal.Events, in.subject); err != nil {
 		return nil, nil, err
 	}
@@ -66,10 +75,14 @@ func NewIntake(ctx context.Context, j *journal.Journal, agent, collector string,
 	if err != nil {
 		return nil, nil, err
 	}
+	if in.codec, err = journal.NewCodec(); err != nil {
+		return nil, nil, err
+	}
 	for _, p := range positions {
 		proc.Resume(p)
 		in.durable[keyOf(&p)] = p.End
 	}
+	in.resumed = positions
 	return in, positions, nil
 }
 
@@ -88,8 +101,15 @@ func (in *Intake) Put(ctx context.Context, b *event.Batch) error {
 		in.proc.SetRules(set)
 		in.current = hash
 	}
-	in.signals.Reset()
-	in.docs = in.docs[:0]
+	if !in.begun {
+		if err := in.register(ctx, b); err != nil {
+			return err
+		}
+	}
+	if err := in.gate.wait(ctx); err != nil {
+		return err
+	}
+	in.reset()
 	part := make([]event.Position, len(b.Positions)) // what the message being built covers
 	copy(part, b.Positions)
 	for i := range part {
@@ -106,8 +126,43 @@ func (in *Intake) Put(ctx context.Context, b *event.Batch) error {
 	return nil
 }
 
+// register journals which sources there are before anything of them: the watermark must not pass what
+// one of them has to say. Nothing of it counts as idle. Sources of an earlier start that this one
+// does not read are declared done, so that nobody waits for them.
+func (in *Intake) register(ctx context.Context, b *event.Batch) error {
+	in.reset()
+	positions := make([]event.Position, len(b.Positions))
+	named := make(map[event.SourceKey]bool, len(b.Positions))
+	for i := range b.Positions {
+		p := b.Positions[i]
+		named[p.Key()] = true
+		p.End, p.Idle = p.Start, false
+		p.Done = p.Done && b.Positions[i].End == p.Start
+		positions[i] = p
+	}
+	for _, p := range in.resumed {
+		if b.Tick && !named[p.Key()] {
+			p.Start, p.Idle, p.Done = p.End, false, true
+			positions = append(positions, p)
+		}
+	}
+	if err := in.append(ctx, b, positions, false); err != nil {
+		return err
+	}
+	in.begun, in.resumed = true, nil
+	in.gate.Arrive(in.collector)
+	return nil
+}
+
+// reset begins another message.
+func (in *Intake) reset() {
+	in.signals.Reset()
+	in.docs = in.docs[:0]
+	in.size = 0
+	in.runs.Documents, in.runs.Runs = 0, in.runs.Runs[:0]
+}
+
 func (in *Intake) process(ctx context.Context, b *event.Batch, part []event.Position) error {
-	n := 0
 	for i := range b.Lines {
 		line := &b.Lines[i]
 		pos := &part[line.File]
@@ -116,20 +171,24 @@ func (in *Intake) process(ctx context.Context, b *event.Batch, part []event.Posi
 		}
 		r := in.proc.Process(line, pos, b.Ingest, &in.signals)
 		in.docs = journal.AppendDoc(in.docs, r.ID, "liveward.event", r.Tenant, r.Doc)
-		n++
-		if (len(in.docs) < partDocs && len(in.signals.Signals) < partSignals) || i == len(b.Lines)-1 {
-			continue
+		in.runs.AddDocument(line.File)
+		in.size += r.Signals
+		if in.partFull() && i < len(b.Lines)-1 {
+			if err := in.appendPart(ctx, b, part, i+1); err != nil {
+				return err
+			}
 		}
-		if err := in.appendPart(ctx, b, part, i+1, n); err != nil {
-			return err
-		}
-		n = 0
 	}
-	return in.append(ctx, b, part, b.Tick, n)
+	return in.append(ctx, b, part, b.Tick)
+}
+
+// partFull tells that the message being built takes no further event.
+func (in *Intake) partFull() bool {
+	return len(in.docs)+in.size >= partBytes || len(in.signals.Signals) >= partSignals
 }
 
 // appendPart appends a message that ends before line next of the batch.
-func (in *Intake) appendPart(ctx context.Context, b *event.Batch, part []event.Position, next, docs int) error {
+func (in *Intake) appendPart(ctx context.Context, b *event.Batch, part []event.Position, next int) error {
 	// Each file is covered up to its first line that is still to come.
 	ends := make([]int64, len(part))
 	for i := range part {
@@ -146,18 +205,17 @@ func (in *Intake) appendPart(ctx context.Context, b *event.Batch, part []event.P
 			cut[i].Idle, cut[i].Done = false, false
 		}
 	}
-	if err := in.append(ctx, b, cut, false, docs); err != nil {
+	if err := in.append(ctx, b, cut, false); err != nil {
 		return err
 	}
 	for i := range part {
 		part[i].Start = cut[i].End
 	}
-	in.signals.Reset()
-	in.docs = in.docs[:0]
+	in.reset()
 	return nil
 }
 
-func (in *Intake) append(ctx context.Context, b *event.Batch, positions []event.Position, tick bool, docs int) error {
+func (in *Intake) append(ctx context.Context, b *event.Batch, positions []event.Position, tick bool) error {
 	for i := range positions {
 		// Files without lines in this message still say how far their source has come.
 		positions[i].MaxTime = max(positions[i].MaxTime, in.proc.clock(&positions[i]).max)
@@ -166,7 +224,8 @@ func (in *Intake) append(ctx context.Context, b *event.Batch, positions []event.
 	in.body, err = in.codec.Append(in.body[:0], &journal.Batch{
 		BatchHead: journal.BatchHead{
 			Agent: in.agent, Collector: in.collector, Ruleset: in.current,
-			Ingest: b.Ingest, Tick: tick, Positions: positions, Documents: docs,
+			Ingest: b.Ingest, Tick: tick, Positions: positions,
+			Documents: in.runs.Documents, Runs: in.runs.Runs,
 		},
 		Signals: in.signals.Signals,
 		Docs:    in.docs,

@@ -32,11 +32,11 @@ func (n *Notifying) Reached() uint64 { return n.reached.Load() }
 
 // Behind tells how many messages of alerts are still to be applied.
 func (n *Notifying) Behind(ctx context.Context) (int64, error) {
-	_, last, err := n.j.Bounds(ctx, journal.Alerts)
+	first, last, err := n.j.Bounds(ctx, journal.Alerts)
 	if err != nil {
 		return 0, err
 	}
-	return max(0, int64(last)-int64(n.reached.Load())), nil
+	return behind(first, last, n.reached.Load()), nil
 }
 
 const notifyingReader = "incidents"

@@ -18,6 +18,7 @@ import (
 	"github.com/liveward/liveward/collectors/formats/vendors"
 	"github.com/liveward/liveward/internal/enrich"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/journal"
 	"github.com/liveward/liveward/internal/privacy"
 	"github.com/liveward/liveward/rules"
 )
@@ -47,7 +48,7 @@ type Stages struct {
 	Vendor  string // fallback where the line names none
 	Enrich  *enrich.Enricher
 	Privacy *privacy.Worker
-	// Lateness of the source; DefaultLateness where zero.
+	// Lateness of the source; DefaultLateness where zero, none where negative.
 	Lateness time.Duration
 	// JudgeSkew is off only in replays of bare files, where there is no ingest time to judge from.
 	JudgeSkew bool
@@ -79,6 +80,7 @@ func NewProcessor(s Stages, who Identity) *Processor {
 	if s.Lateness == 0 {
 		s.Lateness = DefaultLateness
 	}
+	s.Lateness = max(s.Lateness, 0)
 	return &Processor{Stages: s, who: who, Tally: newTotals(), sources: make(map[event.SourceKey]*clock), watch: enrich.NewWatch(0, 0)}
 }
 
@@ -128,6 +130,7 @@ type Processed struct {
 	Doc         []byte
 	Tenant      string // valid until the next call
 	Quarantined bool
+	Signals     int // bytes its signals take in the journal, at most
 }
 
 // Process runs the stages over one line of the file at pos, and adds its signals to the buffer. It
@@ -136,6 +139,7 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 	ev := &p.ev
 	ev.Reset()
 	id := p.eventID(line, pos)
+	before := len(signals.Signals)
 
 	reason := ""
 	if line.Oversize {
@@ -155,17 +159,42 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 	} else {
 		p.quarantine(line, pos, ingest, id, reason)
 	}
-	if p.matcher != nil {
-		p.matcher.Match(ev, rules.Origin{Event: id, File: line.File, Offset: line.Offset, Ingest: ingest}, signals)
-	}
 	p.doc = ev.AppendJSON(p.doc[:0])
 	if len(p.doc) > maxDocument {
 		reason = "document is larger than 1 MiB"
 		p.quarantine(line, pos, ingest, id, reason)
 		p.doc = ev.AppendJSON(p.doc[:0])
 	}
+	size := p.match(line, id, ingest, signals)
+	if size > eventSignals {
+		signals.Signals = signals.Signals[:before]
+		reason = "signals of the event are larger than 1 MiB"
+		p.quarantine(line, pos, ingest, id, reason)
+		p.doc = ev.AppendJSON(p.doc[:0])
+		size = p.match(line, id, ingest, signals)
+	}
 	p.Tally.add(ev, reason != "")
-	return Processed{ID: id, Doc: p.doc, Tenant: ev.Str(event.OrganizationID), Quarantined: reason != ""}
+	return Processed{ID: id, Doc: p.doc, Tenant: ev.Str(event.OrganizationID), Quarantined: reason != "", Signals: size}
+}
+
+// match adds the event's signals to the buffer and returns what they take in the journal, at most.
+func (p *Processor) match(line *event.Line, id event.Hash, ingest int64, signals *event.SignalBuffer) int {
+	if p.matcher == nil {
+		return 0
+	}
+	before := len(signals.Signals)
+	p.matcher.Match(&p.ev, rules.Origin{Event: id, File: line.File, Offset: line.Offset, Ingest: ingest}, signals)
+	size := 0
+	for i := before; i < len(signals.Signals); i++ {
+		s := &signals.Signals[i]
+		for k := range s.Show {
+			if v := &s.Show[k]; len(v.Str) > showBytes {
+				v.Str = v.Str[:showBytes]
+			}
+		}
+		size += journal.SignalBytes(s)
+	}
+	return size
 }
 
 // eventID is CONTRACT's: source name, hash of the file's first line, offset, hash of the line, index
