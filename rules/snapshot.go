@@ -12,7 +12,7 @@ import (
 
 // snapshotVersion is the form of snapshots. Older forms are not read: windows are then rebuilt from
 // the journal.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 const snapshotMagic = "liveward windows\n"
 
@@ -26,6 +26,7 @@ func (w *Windows) AppendSnapshot(dst []byte) []byte {
 	s := &snapshotWriter{b: append(dst, snapshotMagic...)}
 	s.uint(snapshotVersion)
 	s.fields()
+	s.block(w.appendHistories)
 	s.int(w.mark.now)
 	s.int(w.mark.ingest)
 	s.bool(w.mark.registered)
@@ -52,6 +53,96 @@ func (w *Windows) AppendSnapshot(dst []byte) []byte {
 	}
 	sum := event.HashOf(s.b[start:])
 	return append(s.b, sum[:]...)
+}
+
+// appendHistories writes what outlives the journal. The section stands at the same place whatever the
+// version of the snapshot, and each history has a version of its own.
+func (w *Windows) appendHistories(s *snapshotWriter) {
+	n := 0
+	for _, rs := range w.sorted {
+		if _, ok := rs.tally.(historian); ok {
+			n++
+		}
+	}
+	s.count(n)
+	for _, rs := range w.sorted {
+		if h, ok := rs.tally.(historian); ok {
+			s.hash(rs.rule.State)
+			s.uint(h.historyVersion())
+			s.block(h.appendHistory)
+		}
+	}
+}
+
+// readHistories reads the histories of the rules that are in the set. One of another version is
+// passed over: its rule is warming.
+func (w *Windows) readHistories(r *snapshotReader) {
+	for range r.count(len(event.Hash{}) + 2) {
+		rs, version, block := w.states[r.hash()], r.uint(), r.block()
+		if rs == nil || r.err != nil {
+			continue
+		}
+		h, ok := rs.tally.(historian)
+		if !ok || version != h.historyVersion() {
+			continue
+		}
+		if rs.tally.keys() > 0 {
+			r.fail() // a rule twice
+			return
+		}
+		h.readHistory(block)
+		if len(block.b) > 0 {
+			block.fail()
+		}
+		r.err = cmp.Or(r.err, block.err)
+	}
+	if len(r.b) > 0 {
+		r.fail()
+	}
+}
+
+// RestoreHistory takes from a snapshot nothing but what cannot be rebuilt from the journal: what rules
+// of kind first_seen have seen. Restore does so as well; this is for a snapshot of another version,
+// which Restore refuses. The rules must be in the set, and must not have counted. An error leaves w as
+// it was.
+func (w *Windows) RestoreHistory(snapshot []byte) error {
+	r, err := openSnapshot(snapshot)
+	if err != nil {
+		return fmt.Errorf("restore history of windows: %w", err)
+	}
+	r.uint()
+	n := w.blank()
+	r.readFields()
+	histories := r.block()
+	if r.err == nil {
+		n.readHistories(histories)
+		r.err = histories.err
+	}
+	if r.err != nil {
+		return fmt.Errorf("restore history of windows: %w", r.err)
+	}
+	for _, rs := range n.sorted {
+		if _, ok := rs.tally.(historian); ok {
+			old := w.states[rs.rule.State]
+			old.tally, old.limits, old.shows, old.held = rs.tally, rs.limits, rs.shows, rs.held
+		}
+	}
+	w.due = noTime
+	return nil
+}
+
+// openSnapshot checks that a snapshot is whole, and gives its content from the version on.
+func openSnapshot(snapshot []byte) (*snapshotReader, error) {
+	body, ok := bytes.CutPrefix(snapshot, []byte(snapshotMagic))
+	if !ok || len(body) < len(event.Hash{}) {
+		return nil, fmt.Errorf("%w: no snapshot of windows", errSnapshot)
+	}
+	end := len(snapshot) - len(event.Hash{})
+	sum := event.HashOf(snapshot[:end])
+	if !bytes.Equal(sum[:], snapshot[end:]) {
+		return nil, fmt.Errorf("%w: checksum differs", errSnapshot)
+	}
+	return &snapshotReader{b: body[:len(body)-len(event.Hash{})]}, nil
 }
 
 // sortedTails are the registered sources, and those that are gone but have signals waiting.
@@ -91,16 +182,10 @@ func (rs *ruleState) appendTo(s *snapshotWriter) {
 // Restore takes the state of a snapshot. Windows of rules that are not in the set, or whose logic is
 // another, are left out. An error leaves w as it was.
 func (w *Windows) Restore(snapshot []byte) error {
-	body, ok := bytes.CutPrefix(snapshot, []byte(snapshotMagic))
-	if !ok || len(body) < len(event.Hash{}) {
-		return fmt.Errorf("restore windows: %w: no snapshot of windows", errSnapshot)
+	r, err := openSnapshot(snapshot)
+	if err != nil {
+		return fmt.Errorf("restore windows: %w", err)
 	}
-	end := len(snapshot) - len(event.Hash{})
-	sum := event.HashOf(snapshot[:end])
-	if !bytes.Equal(sum[:], snapshot[end:]) {
-		return fmt.Errorf("restore windows: %w: checksum differs", errSnapshot)
-	}
-	r := &snapshotReader{b: body[:len(body)-len(event.Hash{})]}
 	if v := r.uint(); r.err == nil && v != snapshotVersion {
 		return fmt.Errorf("restore windows: snapshot has version %d, want %d", v, snapshotVersion)
 	}
@@ -128,6 +213,11 @@ func (w *Windows) blank() *Windows {
 
 func (w *Windows) readFrom(r *snapshotReader) {
 	r.readFields()
+	histories := r.block()
+	if r.err == nil {
+		w.readHistories(histories)
+		r.err = histories.err
+	}
 	w.mark.now, w.mark.ingest, w.mark.registered = r.int(), r.int(), r.bool()
 	w.mark.readClocks(r)
 	tails := make([]*tail, 0, 16)
@@ -170,6 +260,9 @@ func (w *Windows) readFrom(r *snapshotReader) {
 			w.buffer.push(p)
 		}
 	}
+	for _, rs := range w.sorted {
+		rs.adopt(&w.mark)
+	}
 }
 
 // readFrom reads a rule's windows; those of another logic are passed over.
@@ -178,7 +271,8 @@ func (rs *ruleState) readFrom(r *snapshotReader) error {
 	if r.err == nil && (kind != string(rs.rule.Kind) || window != int64(rs.rule.Window) || count != rs.rule.Count) {
 		return nil
 	}
-	if rs.last != noTime || rs.tally.keys() > 0 || rs.held.table.len() > 0 {
+	_, history := rs.tally.(historian)
+	if rs.last != noTime || rs.tally.keys() > 0 && !history || rs.held.table.len() > 0 {
 		r.fail() // a rule twice
 	}
 	rs.last, rs.warm = r.int(), r.int()

@@ -58,6 +58,8 @@ func (m *watermark) appendClocks(s *snapshotWriter) {
 		s.int(m.agents[name].ingest)
 		s.int(int64(m.agents[name].alive))
 	}
+	s.bool(m.begun)
+	m.down.appendTo(s)
 }
 
 func (m *watermark) readClocks(r *snapshotReader) {
@@ -65,6 +67,8 @@ func (m *watermark) readClocks(r *snapshotReader) {
 	for range r.count(3) {
 		m.agents[r.string()] = agentClock{r.int(), r.span()}
 	}
+	m.begun = r.bool()
+	m.down.readFrom(r)
 }
 
 func (s *snapshotWriter) tail(t *tail, known bool) {

@@ -33,6 +33,8 @@ type watermark struct {
 	alive      time.Duration
 	agents     map[string]agentClock
 	registered bool // a source was seen, ever
+	begun      bool // Windows.begin was called, ever
+	down       *downtime
 	tails      map[tailKey]*tail
 
 	lateness   time.Duration
@@ -70,7 +72,7 @@ type tailFile struct {
 
 func newWatermark(cfg WindowConfig) watermark {
 	return watermark{
-		now: noTime, ingest: noTime, tails: map[tailKey]*tail{}, agents: map[string]agentClock{},
+		now: noTime, ingest: noTime, tails: map[tailKey]*tail{}, agents: map[string]agentClock{}, down: new(downtime),
 		lateness: cfg.Lateness, latenessOf: cfg.LatenessOf, hold: cfg.Hold,
 	}
 }
@@ -89,6 +91,9 @@ func (m *watermark) tick(agent string, ingest int64) {
 		gap := max(m.hold/10, 1)
 		if ingest < timeAdd(c.ingest, gap) {
 			gap = time.Duration(ingest - c.ingest)
+		} else {
+			// While others were heard in the meantime, not all was down.
+			m.down.add(timeAdd(c.ingest, m.alive-c.alive), ingest)
 		}
 		m.alive = max(m.alive, c.alive+gap)
 		c.ingest = ingest

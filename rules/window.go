@@ -126,6 +126,7 @@ func (w *Windows) Swap(rules []*Rule, ruleset event.Hash) {
 		rs := old[r.State]
 		if rs != nil && sameLogic(rs.rule, r) {
 			rs.rule, rs.fresh = r, false
+			rs.adopt(&w.mark)
 		} else {
 			rs = w.newState(r)
 		}
@@ -144,6 +145,7 @@ func (w *Windows) newState(r *Rule) *ruleState {
 	if w.mark.now != noTime {
 		rs.warm = timeAdd(w.mark.now, r.Window)
 	}
+	rs.adopt(&w.mark)
 	return rs
 }
 
@@ -151,6 +153,7 @@ func (w *Windows) newState(r *Rule) *ruleState {
 func sameLogic(a, b *Rule) bool {
 	return a.Kind == b.Kind && a.Window == b.Window && a.Count == b.Count &&
 		slices.Equal(a.By, b.By) && slices.Equal(a.Of, b.Of) && slices.Equal(a.Once, b.Once) &&
+		a.Spike.same(&b.Spike) && a.Chain == b.Chain &&
 		slices.EqualFunc(a.Steps, b.Steps, sameStep) &&
 		a.FirstSeen.History == b.FirstSeen.History && a.FirstSeen.Learn == b.FirstSeen.Learn
 }
@@ -177,6 +180,9 @@ func (w *Windows) Apply(step Step) []Fired {
 	}
 	w.mark.advance()
 	w.release(w.mark.now)
+	if w.mark.now != noTime && w.buffer.len() == 0 {
+		w.begin(w.mark.now)
+	}
 	w.sweep()
 	return w.fired
 }
@@ -192,7 +198,9 @@ func (w *Windows) Rebuild(step Step) []Fired {
 		if !rs.fresh {
 			continue
 		}
-		rs.warm = noTime
+		if rs.rule.Kind != Chain { // alerts of the past are not known
+			rs.warm = noTime
+		}
 		if t, ok := rs.tally.(timed); ok {
 			t.mute(w.mark.now)
 		}
@@ -244,7 +252,7 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 		!knownFields(sig.Key) || !knownFields(sig.Of) || !knownFields(sig.Show):
 		w.stats.Malformed++
 		return
-	case len(sig.Key) < len(rs.rule.By), rs.rule.Kind == Distinct && len(sig.Of) < len(rs.rule.Of):
+	case len(sig.Key) < len(rs.rule.By), rs.rule.tuple() && len(sig.Of) < len(rs.rule.Of):
 		rs.stats.NoKey++
 		return
 	}
@@ -269,8 +277,10 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 			w.stats.Behind++
 		}
 	}
-	if late && (rs.rule.Kind != Each || rebuild) {
+	if late && rs.rule.Kind != Each {
 		rs.stats.Skipped++
+	}
+	if late && (rebuild || rs.rule.Kind != Each && rs.rule.Kind != Absence) {
 		return
 	}
 	pos := &step.Positions[sig.File]
@@ -280,14 +290,21 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 	p.step, p.drill, p.late, p.silent = sig.Step, sig.Drill, late, rebuild && behind
 	p.event = sig.Event
 	p.key, w.scratch = valuesHash(w.scratch, sig.State, sig.Key)
-	p.value, w.scratch = rs.valueOf(w.scratch, sig)
+	p.value, w.scratch = rs.valueOf(w.scratch, p.key, sig)
 	for _, v := range sig.Key {
 		v.Str = clipKey(v.Str)
 		p.data = appendValue(p.data, v)
 	}
 	p.keyLen = len(p.data)
+	if rs.rule.Kind == FirstSeen {
+		// What was seen is in the alert whether or not it is to be shown.
+		for _, v := range sig.Of[:len(rs.rule.Of)] {
+			v.Str = clipKey(v.Str)
+			p.data = appendValue(p.data, v)
+		}
+	}
 	for _, v := range sig.Show[:min(len(sig.Show), event.MaxShow)] {
-		if !slices.Contains(rs.rule.By, v.Field) {
+		if !slices.Contains(rs.rule.By, v.Field) && (rs.rule.Kind != FirstSeen || !slices.Contains(rs.rule.Of, v.Field)) {
 			v.Str = clipText(v.Str)
 			p.data = appendValue(p.data, v)
 		}
@@ -301,10 +318,13 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 
 // valueOf is what distinguishes events of one key: the values of the rule's of, or else of its once.
 // An event without a value of once counts on its own.
-func (rs *ruleState) valueOf(scratch []byte, sig *event.Signal) (event.Hash, []byte) {
+func (rs *ruleState) valueOf(scratch []byte, key event.Hash, sig *event.Signal) (event.Hash, []byte) {
 	n := len(rs.rule.Of)
-	if rs.rule.Kind == Distinct {
+	switch rs.rule.Kind {
+	case Distinct:
 		return valuesHash(scratch, rs.rule.State, sig.Of[:n])
+	case FirstSeen:
+		return valuesHash(scratch, key, sig.Of[:n]) // of the key's own
 	}
 	if len(rs.rule.Once) == 0 || len(sig.Of) < n+len(rs.rule.Once) {
 		return sig.Event, scratch
@@ -329,9 +349,12 @@ func (w *Windows) force() {
 // count counts a signal in the windows of its rule.
 func (w *Windows) count(p *pending) {
 	defer w.buffer.recycle(p)
+	if !p.late {
+		w.begin(p.time)
+	}
 	w.wake(p.time)
 	rs := p.state
-	if rs.rule.Kind != Each {
+	if rs.rule.Kind != Each && !p.late {
 		if p.time < rs.last {
 			w.stats.Behind++
 			rs.stats.Skipped++
@@ -385,9 +408,28 @@ func (w *Windows) earliest() *ruleState {
 	return first
 }
 
+// suppression is what holds firings of the rule back: by key, but for first_seen by tuple.
+func (rs *ruleState) suppression() Suppress {
+	if rs.rule.Kind == FirstSeen {
+		return Suppress{For: rs.rule.FirstSeen.Again}
+	}
+	return rs.rule.Suppress
+}
+
 // judge makes an alert of a firing, unless it is held back.
 func (w *Windows) judge(rs *ruleState, p *pending, f *firing) {
-	v, held, period := rs.held.judge(&rs.rule.Suppress, p.key, p.time, f)
+	if f.report != reportFiring {
+		w.raise(rs, p, f, 0)
+		return
+	}
+	suppress, key := rs.suppression(), p.key
+	if rs.rule.Kind == FirstSeen {
+		key = p.value
+	}
+	v, held, period := rs.held.judge(&suppress, key, p.time, f)
+	if t, ok := rs.tally.(judged); ok {
+		t.outcome(p.key, v != verdictHold)
+	}
 	if v == verdictHold {
 		rs.stats.Suppressed++
 		return
@@ -396,13 +438,22 @@ func (w *Windows) judge(rs *ruleState, p *pending, f *firing) {
 	if v == verdictEscalate {
 		rs.stats.Escalated++
 	}
-	a := rs.alert(p, f, held)
-	a.Rule.Ruleset = w.ruleset
+	a := w.raise(rs, p, f, held)
 	if v == verdictEscalate && !f.different {
 		a.Count, a.First = period.running, period.first
 		a.Explain = explainEscalation(a, period.last)
 	}
+	if rs.rule.Kind != Chain {
+		w.chain(a)
+	}
+}
+
+// raise makes an alert of a firing.
+func (w *Windows) raise(rs *ruleState, p *pending, f *firing, held int64) *event.Alert {
+	a := rs.alert(p, f, held)
+	a.Rule.Ruleset = w.ruleset
 	w.fired = append(w.fired, Fired{Partition: int(p.key[0]) % Partitions, Alert: a})
+	return a
 }
 
 // sweep forgets what can no longer matter, and then, if it is still too much, what matters least.
@@ -412,7 +463,8 @@ func (w *Windows) sweep() {
 	for _, rs := range w.sorted {
 		if w.mark.now != noTime {
 			rs.tally.expire(w.mark.now)
-			rs.held.expire(&rs.rule.Suppress, w.mark.now)
+			suppress := rs.suppression()
+			rs.held.expire(&suppress, w.mark.now)
 		}
 		total += rs.size()
 	}

@@ -65,6 +65,9 @@ func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 	if r.Tags.Concern != "" {
 		a.Rule.Tags = append(a.Rule.Tags, r.Tags.Concern)
 	}
+	if t, ok := rs.tally.(dresser); ok {
+		t.dress(a, f)
+	}
 	more, _ := rs.tally.(describer)
 	a.Rule.Name = r.Title.Render(func(name string) (string, bool) {
 		if more != nil {
@@ -74,6 +77,9 @@ func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 		}
 		return titleValue(a, f, p, name)
 	})
+	if a.Status != event.Firing {
+		a.Rule.Name = strings.ToUpper(string(a.Status[:1])) + string(a.Status[1:]) + ": " + a.Rule.Name
+	}
 	a.ID = alertID(a, p.event)
 	if more != nil {
 		a.Explain = more.explain(r, a)

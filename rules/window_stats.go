@@ -47,7 +47,7 @@ func (w *Windows) Stats() WindowStats {
 		r := rs.stats
 		r.ID, r.Keys, r.Held = rs.rule.ID, rs.tally.keys(), rs.held.table.len()
 		r.Evicted, r.Bytes = rs.limits.evicted, rs.size()
-		r.Warming = w.mark.now < rs.warm
+		r.Warming = rs.warming(w.mark.now)
 		s.Evicted += r.Evicted
 		s.Bytes += r.Bytes
 		s.Rules = append(s.Rules, r)

@@ -113,6 +113,36 @@ func (t *windowTable[T]) drop(n int32) {
 	t.free = n
 }
 
+// remove forgets a key.
+func (t *windowTable[T]) remove(key event.Hash) {
+	if n := t.slots[key]; n != 0 {
+		t.drop(n)
+	}
+}
+
+// backwards calls f for each key, newest first, until it returns false.
+func (t *windowTable[T]) backwards(f func(key event.Hash, val *T) bool) {
+	for n := t.newest; n != 0; {
+		nd := t.node(n)
+		prev := nd.prev
+		if !f(nd.key, &nd.val) {
+			return
+		}
+		n = prev
+	}
+}
+
+// forwards calls f for each key, oldest first, until it returns false.
+func (t *windowTable[T]) forwards(f func(key event.Hash, val *T) bool) {
+	for n := t.oldest; n != 0; {
+		nd := t.node(n)
+		if !f(nd.key, &nd.val) {
+			return
+		}
+		n = nd.next
+	}
+}
+
 // all calls f for each key, oldest first.
 func (t *windowTable[T]) all(f func(key event.Hash, val *T)) {
 	for n := t.oldest; n != 0; {

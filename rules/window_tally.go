@@ -42,6 +42,16 @@ type timed interface {
 	mute(now int64)
 }
 
+// historian is a tally whose memory outlives the journal, from which it cannot be rebuilt: it has its
+// own section in snapshots, which stays readable when the form of the rest changes.
+type historian interface {
+	// historyVersion is the form that appendHistory writes.
+	historyVersion() uint64
+	appendHistory(w *snapshotWriter)
+	// readHistory reads a history of this form into an empty tally.
+	readHistory(r *snapshotReader)
+}
+
 // describer is a tally that can say more of its latest firing than a count. It is asked after hits.
 type describer interface {
 	// placeholder is the value of a title's placeholder; false where it is not the kind's.
@@ -65,6 +75,14 @@ func newTally(r *Rule, keys *keyLimit, shows *showTable) tally {
 		return newThresholdTally(r, keys, shows)
 	case r.Kind == Sequence:
 		return newSequenceTally(r, keys, shows)
+	case r.Kind == FirstSeen:
+		return newFirstSeenTally(r, keys, shows)
+	case r.Kind == Spike:
+		return newSpikeTally(r, keys, shows)
+	case r.Kind == Absence:
+		return newAbsenceTally(r, keys, shows)
+	case r.Kind == Chain:
+		return newChainTally(r, keys)
 	case r.Kind == Each:
 		return newEachTally(r, keys, shows)
 	}
@@ -78,6 +96,7 @@ type firing struct {
 	first     int64 // time of the first event counted
 	different bool  // count is of different values
 	atLeast   bool  // count is what was kept; there may have been more
+	report    report
 }
 
 // hit is one event in a window.
