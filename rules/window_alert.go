@@ -26,6 +26,9 @@ func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 	if r.Kind != Each {
 		a.Threshold, a.Window = float64(r.Count), r.Window
 	}
+	if r.Kind == FirstSeen {
+		a.Window = r.FirstSeen.History
+	}
 	for _, h := range hits {
 		// An alert is a drill's only if nothing else had a part in it.
 		a.Drill = a.Drill && h.drill
@@ -37,7 +40,7 @@ func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 		a.Evidence = append(a.Evidence, h.event)
 	}
 	seen := rs.tops(hits)
-	if r.Kind == Each {
+	if r.Kind == Each || r.Kind == FirstSeen {
 		rs.shows.release(hits[0].show)
 	}
 	for i := range seen {
@@ -68,6 +71,11 @@ func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 	if t, ok := rs.tally.(dresser); ok {
 		t.dress(a, f)
 	}
+	var tuple []event.Value
+	if r.Kind == FirstSeen {
+		tuple = decodeValues(p.data[p.keyLen:])
+		tuple = tuple[:min(len(tuple), len(r.Of))] // fewer where a snapshot came without a field
+	}
 	more, _ := rs.tally.(describer)
 	a.Rule.Name = r.Title.Render(func(name string) (string, bool) {
 		if more != nil {
@@ -80,7 +88,7 @@ func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 	if a.Status != event.Firing {
 		a.Rule.Name = strings.ToUpper(string(a.Status[:1])) + string(a.Status[1:]) + ": " + a.Rule.Name
 	}
-	a.ID = alertID(a, p.event)
+	a.ID = alertID(a, tuple, p.event)
 	if more != nil {
 		a.Explain = more.explain(r, a)
 	} else {
@@ -89,10 +97,11 @@ func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 	return a
 }
 
-// alertID names an alert by its rule, its key and the event on which it fired.
-func alertID(a *event.Alert, firing event.Hash) event.Hash {
+// alertID names an alert by its rule, its key, the tuple it is about, if any, and the event on which
+// it fired.
+func alertID(a *event.Alert, tuple []event.Value, firing event.Hash) event.Hash {
 	parts := []string{"alert", a.Rule.ID}
-	for _, v := range a.Key {
+	for _, v := range slices.Concat(a.Key, tuple) {
 		parts = append(parts, v.String())
 	}
 	return event.HashStrings(append(parts, firing.String())...)
