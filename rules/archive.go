@@ -15,6 +15,8 @@ type archive struct {
 	Format      int             `json:"format"`
 	PlaybookURL string          `json:"playbook_url"`
 	Rules       []archivedRule  `json:"rules"` // in order of file name
+	Macros      string          `json:"macros,omitempty"`
+	Overlays    []archivedRule  `json:"overlays,omitempty"` // in order of file name
 	Lists       map[string]List `json:"lists"`
 }
 
@@ -26,17 +28,24 @@ type archivedRule struct {
 const archiveFormat = 1
 
 // seal makes the set's archive, whose hash is the set's.
-func (s *Set) seal(sources []*source, lists map[string]List, playbookURL string) {
-	a := archive{Format: archiveFormat, PlaybookURL: playbookURL, Lists: lists, Rules: []archivedRule{}}
-	for _, src := range sources {
+func (s *Set) seal(in files, playbookURL string) {
+	a := archive{Format: archiveFormat, PlaybookURL: playbookURL, Lists: in.lists, Rules: []archivedRule{}}
+	for _, src := range in.rules {
 		a.Rules = append(a.Rules, archivedRule{src.name, src.text})
+	}
+	for _, src := range in.overlays {
+		a.Overlays = append(a.Overlays, archivedRule{src.name, src.text})
+	}
+	if in.macros != nil {
+		a.Macros = in.macros.text
+		s.macros = in.macros.text
 	}
 	data, err := json.Marshal(a)
 	if err != nil {
 		// Strings, maps of strings and numbers always encode.
 		panic(fmt.Sprintf("rules: encode archive: %v", err))
 	}
-	s.archive, s.lists = data, lists
+	s.archive, s.lists = data, in.lists
 	s.hash = event.HashOf([]byte("ruleset"), data)
 }
 
@@ -64,19 +73,24 @@ func OpenArchive(data []byte, opts Options) (*Set, error) {
 		return nil, errors.New("open rule set: too many rules")
 	}
 	l := &loader{opts: &Options{PlaybookURL: a.PlaybookURL, Now: opts.Now}, forms: newForms()}
-	lists := make(map[string]List, len(a.Lists))
+	in := files{lists: make(map[string]List, len(a.Lists))}
 	for name, list := range a.Lists {
 		n, err := list.normalize()
 		if err != nil {
 			return nil, fmt.Errorf("open rule set: list %s: %w", name, err)
 		}
-		lists[name] = n
+		in.lists[name] = n
 	}
-	sources := make([]*source, len(a.Rules))
-	for i, r := range a.Rules {
-		sources[i] = newSource(r.File, []byte(r.Text))
+	for _, r := range a.Rules {
+		in.rules = append(in.rules, newSource(r.File, []byte(r.Text)))
 	}
-	set := l.build(sources, lists, nil)
+	for _, o := range a.Overlays {
+		in.overlays = append(in.overlays, newSource(o.File, []byte(o.Text)))
+	}
+	if a.Macros != "" {
+		in.macros = newSource(macroFile, []byte(a.Macros))
+	}
+	set := l.build(in)
 	if errs := l.problems.Errors(); len(errs) > 0 {
 		return nil, fmt.Errorf("open rule set: %w", errs)
 	}

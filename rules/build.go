@@ -9,6 +9,9 @@ import (
 // compileRule compiles a rule's conditions; nil where the file has an error.
 func compileRule(sp *spec, s *source, c *compiler) *Rule {
 	r := sp.rule
+	if r.Kind == Chain {
+		c = c.forAlerts()
+	}
 	b := builder{rule: &r, m: &matcher{spec: sp, source: s}, c: c}
 	r.matcher = b.m
 	var when *expression
@@ -16,14 +19,18 @@ func compileRule(sp *spec, s *source, c *compiler) *Rule {
 		when = b.compile(sp.when, s)
 	}
 	for _, x := range sp.except {
-		if e := b.compile(x.when, s); e != nil {
+		file := s
+		if x.source != nil {
+			file = x.source
+		}
+		if e := b.compile(x.when, file); e != nil {
 			b.m.except = append(b.m.except, exception{test: e.test, until: x.until})
 			b.except = append(b.except, e)
 		}
 	}
 	hit := b.hits(s)
 	steps := b.steps(s)
-	if s.failed() || when == nil && sp.when != nil {
+	if s.failed() || when == nil && sp.when != nil || len(b.except) < len(sp.except) {
 		return nil
 	}
 	b.m.test = always
@@ -36,7 +43,15 @@ func compileRule(sp *spec, s *source, c *compiler) *Rule {
 	slices.Sort(b.m.lists)
 	b.m.lists = slices.Compact(b.m.lists)
 	b.m.needs = needsOf(sp, when, hit, steps)
+	b.rosters(s)
 	b.state(when, hit, steps)
+	if r.Kind == Chain {
+		b.m.shadows = c.modes
+		r.alertMatch = b.m.alertMatch(&r)
+	}
+	if s.failed() {
+		return nil
+	}
 	return &r
 }
 
@@ -55,6 +70,9 @@ func (b *builder) compile(n *node, s *source) *expression {
 	e := compileNode(n, s, b.c)
 	if e != nil {
 		b.m.lists = append(b.m.lists, e.lists...)
+		for _, x := range e.rules {
+			b.m.rules = append(b.m.rules, ruleRef{x.text, s.within(n, x.char), s})
+		}
 	}
 	return e
 }
@@ -135,8 +153,8 @@ func common(steps []stepExpressions) (conjunct, bool) {
 // needsOf are the fields without which the rule cannot fire: those stated, or those of the conjuncts
 // of all that must match, with by and of.
 func needsOf(sp *spec, when, hit *expression, steps []stepExpressions) []event.ID {
-	if sp.needs != nil {
-		return sp.needs
+	if sp.needs != nil || sp.rule.Kind == Chain {
+		return sp.needs // what alerts have is not a matter of formats
 	}
 	demanded := []*expression{when, hit}
 	for i, e := range steps {

@@ -24,6 +24,7 @@ type expression struct {
 	conjuncts  []conjunct
 	lists      []string   // names of the lists used, sorted
 	references []event.ID // every field it reads, sorted
+	rules      []exprRule // rules that a chain names
 }
 
 // conjunct is a part of the condition that must hold for the whole to hold.
@@ -37,13 +38,24 @@ type conjunct struct {
 	node   ast.Node
 }
 
+// exprRule is the id of a rule at a character of the expression.
+type exprRule struct {
+	char int
+	text string
+}
+
 // compiler turns an expression of expr into closures over the slots of an event. expr parses it and
 // checks its types; what this language does not have is refused here, with a better word for what
 // is wrong where there is one.
 type compiler struct {
 	lists    map[string]*compiledList
+	macros   map[string]*macro
 	config   *conf.Config
 	problems []exprProblem
+
+	alerts bool      // conditions are those of a chain, on alerts
+	modes  bool      // a condition asks for the mode of an alert
+	chains *compiler // for the conditions of chains, once there was one
 
 	elem   event.ID // field under any or all
 	inElem bool     // whether a closure of any or all is being compiled
@@ -62,7 +74,16 @@ type exprProblem struct {
 }
 
 func newCompiler(lists map[string]*compiledList) *compiler {
-	return &compiler{lists: lists, config: environment(lists)}
+	return &compiler{lists: lists, macros: map[string]*macro{}, config: environment(lists, false)}
+}
+
+// forAlerts is the compiler of conditions on alerts.
+func (c *compiler) forAlerts() *compiler {
+	if c.chains == nil {
+		c.chains = &compiler{lists: c.lists, macros: c.macros, alerts: true, config: environment(c.lists, true)}
+	}
+	c.chains.modes = false
+	return c.chains
 }
 
 func (c *compiler) fail(n ast.Node, hint, format string, args ...any) {
@@ -89,6 +110,9 @@ func (c *compiler) compile(text string) (*expression, []exprProblem) {
 		c.exprError(err)
 		return nil, c.problems
 	}
+	if c.expand(tree); c.failed() {
+		return nil, c.problems
+	}
 	return c.compileTree(tree)
 }
 
@@ -109,6 +133,11 @@ func (c *compiler) compileTree(tree *parser.Tree) (*expression, []exprProblem) {
 	e := &expression{test: test, normal: tree.Node.String()}
 	c.collect(tree.Node, e)
 	c.contradictions(e)
+	if c.alerts {
+		v := &ruleNames{}
+		ast.Walk(&tree.Node, v)
+		e.rules = v.found
+	}
 	for name := range c.used {
 		e.lists = append(e.lists, name)
 	}

@@ -102,6 +102,11 @@ func (d decoder) number(n *node, what string, low, high float64) float64 {
 	return v
 }
 
+// truth reads true or false.
+func (d decoder) truth(n *node, what string) bool {
+	return d.word(n, what, []string{"false", "true"}) == "true"
+}
+
 // duration reads a duration between two bounds.
 func (d decoder) duration(n *node, what string, low, high time.Duration) time.Duration {
 	if !d.scalar(n, what) {

@@ -36,27 +36,28 @@ func exprType(t event.Type) types.Type {
 	return types.String
 }
 
-// environment is what expr's checker knows: the fields as nested maps, labels, lists, functions.
-func environment(lists map[string]*compiledList) *conf.Config {
+// environment is what expr's checker knows: the fields as nested maps, labels, lists, functions;
+// and those of alerts, for rules of kind chain.
+func environment(lists map[string]*compiledList, alerts bool) *conf.Config {
 	root := types.Map{}
 	for _, id := range event.Fields() {
-		name := id.String()
-		if strings.HasPrefix(name, "@") {
-			continue
+		if name := id.String(); !strings.HasPrefix(name, "@") {
+			declare(root, name, exprType(event.FieldOf(id).Type))
 		}
-		m := root
-		for {
-			head, rest, dotted := strings.Cut(name, ".")
-			if !dotted {
-				m[head] = exprType(event.FieldOf(id).Type)
-				break
+	}
+	if alerts {
+		for name, f := range alertFields() {
+			t := types.Type(types.String)
+			switch f.kind {
+			case kindInt:
+				t = types.Int
+			case kindFloat:
+				t = types.Float64
+			case kindStrings:
+				t = types.TypeOf([]string{})
+			case kindString, kindIP, kindBool, kindTime, kindDuration:
 			}
-			sub, ok := m[head].(types.Map)
-			if !ok {
-				sub = types.Map{}
-				m[head] = sub
-			}
-			m, name = sub, rest
+			declare(root, name, t)
 		}
 	}
 	root["labels"] = types.TypeOf(map[string]string{})
@@ -76,6 +77,23 @@ func environment(lists map[string]*compiledList) *conf.Config {
 		option(c)
 	}
 	return c
+}
+
+// declare puts a dotted name into nested maps.
+func declare(m types.Map, name string, t types.Type) {
+	for {
+		head, rest, dotted := strings.Cut(name, ".")
+		if !dotted {
+			m[head] = t
+			return
+		}
+		sub, ok := m[head].(types.Map)
+		if !ok {
+			sub = types.Map{}
+			m[head] = sub
+		}
+		m, name = sub, rest
+	}
 }
 
 // functions declares the functions of the language to expr's checker. They never run: conditions

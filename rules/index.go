@@ -30,6 +30,9 @@ func newIndex(rules []*Rule) *index {
 	var order []event.ID
 	chosen := make([]*conjunct, len(rules))
 	for i, r := range rules {
+		if r.Kind == Chain {
+			continue // no event matches it
+		}
 		best := math.Inf(1)
 		for j := range r.matcher.conjuncts {
 			c := &r.matcher.conjuncts[j]

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/liveward/liveward/internal/event"
 )
 
 // stepSpec is a step of a sequence as its file says.
@@ -57,7 +59,13 @@ func (sp *spec) parameters(d decoder, m map[string]*node, key *node) {
 		sp.sequence(d, key)
 	case FirstSeen:
 		sp.firstSeen(d, m, key)
-	case Spike, Absence, Chain, Each:
+	case Spike:
+		sp.spike(d, key)
+	case Absence:
+		sp.absence(d, m, key)
+	case Chain:
+		sp.chain(d, key)
+	case Each:
 	}
 }
 
@@ -166,14 +174,157 @@ func (sp *spec) firstSeen(d decoder, m map[string]*node, key *node) {
 	}
 }
 
+// spike reads what is compared with what.
+func (sp *spec) spike(d decoder, key *node) {
+	f := d.mapping(key, "spike", "of", "as", "factor", "min_hits", "min_total", "baseline", "season", "tz", "warmup", "floor", "drop")
+	if f == nil {
+		return
+	}
+	x := &sp.rule.Spike
+	*x = SpikeSpec{As: SpikeCount, Factor: 3, MinHits: 8, Floor: 1}
+	if n := f["of"]; n != nil && d.scalar(n, "spike.of") {
+		sp.hit, x.As = n, SpikeRatio
+	}
+	if n := f["as"]; n != nil {
+		x.As = SpikeAs(d.word(n, "spike.as", []string{string(SpikeRatio), string(SpikeCount)}))
+		if x.As == SpikeRatio && sp.hit == nil {
+			d.errorf(n, "such as of: 'liveness.decision == \"spoof\"'", "a ratio needs of, which says what a hit is")
+		}
+	}
+	if f["baseline"] == nil {
+		d.errorf(key, "such as baseline: 14d", "spike has no baseline")
+	} else {
+		x.Baseline = d.duration(f["baseline"], "spike.baseline", minWindow, maxHistory)
+		if w := sp.root.get("window"); w != nil && w.shape == shapeScalar {
+			if window, err := event.ParseDuration(w.text); err == nil && x.Baseline < window {
+				d.errorf(f["baseline"], "such as 14d", "spike.baseline is shorter than the window")
+			}
+		}
+	}
+	if n := f["factor"]; n != nil {
+		x.Factor = d.number(n, "spike.factor", 1, 1000)
+	}
+	if n := f["min_hits"]; n != nil {
+		x.MinHits = d.integer(n, "spike.min_hits", 1, 1_000_000)
+	}
+	if n := f["min_total"]; n != nil {
+		x.MinTotal = d.integer(n, "spike.min_total", 1, 1_000_000)
+		if x.As != SpikeRatio {
+			d.errorf(n, "", "min_total goes with as: ratio")
+		}
+	}
+	if n := f["floor"]; n != nil {
+		x.Floor = d.number(n, "spike.floor", 0.001, 1_000_000)
+	}
+	if n := f["season"]; n != nil {
+		x.Season = d.duration(n, "spike.season", time.Hour, maxHistory)
+		if x.Season > x.Baseline && x.Baseline > 0 {
+			d.errorf(n, "", "spike.season is longer than its baseline")
+		}
+	}
+	if n := f["tz"]; n != nil && d.scalar(n, "spike.tz") {
+		zone, err := time.LoadLocation(n.text)
+		if err != nil || n.text == "" || n.text == "Local" {
+			d.errorf(n, "want a name such as Europe/Berlin", "spike.tz: unknown time zone %q", n.text)
+		}
+		if f["season"] == nil {
+			d.errorf(n, "such as season: 1d", "a time zone has no use without season")
+		}
+		x.Zone = zone
+	}
+	if n := f["warmup"]; n != nil {
+		x.Warmup = d.duration(n, "spike.warmup", 0, maxHistory)
+	}
+	if n := f["drop"]; n != nil {
+		x.Drop = d.truth(n, "spike.drop")
+	}
+}
+
+// absence reads for how long a key may be silent, and whose silence counts.
+func (sp *spec) absence(d decoder, m map[string]*node, key *node) {
+	f := d.mapping(key, "absence", "for", "expect", "unless")
+	if f == nil {
+		return
+	}
+	r := &sp.rule
+	if f["for"] == nil {
+		d.errorf(key, "such as {for: 10m, expect: lists.gateways}", "absence has no for")
+	} else {
+		r.Absence.For = d.duration(f["for"], "absence.for", minWindow, maxWindow)
+		r.Window = r.Absence.For
+	}
+	sp.expect, sp.unless = d.listName(f["expect"], "absence.expect"), d.listName(f["unless"], "absence.unless")
+	if sp.expect != nil && len(r.By) == 0 {
+		d.errorf(f["expect"], "such as by: [liveward.source]", "expect names keys: the rule has no by")
+	}
+}
+
+// listName reads the name of a list, as lists.<name>; the node's text is the name alone.
+func (d decoder) listName(n *node, what string) *node {
+	if n == nil || !d.scalar(n, what) {
+		return nil
+	}
+	name, ok := strings.CutPrefix(n.text, "lists.")
+	if !ok {
+		d.errorf(n, "write lists.<name>", "%s must be a list", what)
+		return nil
+	}
+	return &node{shape: shapeScalar, text: name, at: n.at}
+}
+
+// chain reads what of alerts is added up.
+func (sp *spec) chain(d decoder, key *node) {
+	f := d.mapping(key, "chain", "as", "of", "at_least", "half_life")
+	if f == nil {
+		return
+	}
+	x := &sp.rule.Chain
+	if f["as"] == nil || f["at_least"] == nil {
+		d.errorf(key, "want {as: risk, at_least: 150} or {as: distinct, of: rule.id, at_least: 3}", "chain has as and at_least")
+		return
+	}
+	x.As = ChainAs(d.word(f["as"], "chain.as", []string{string(ChainRisk), string(ChainCount), string(ChainDistinct)}))
+	x.AtLeast = d.number(f["at_least"], "chain.at_least", 1, 1_000_000)
+	if n := f["of"]; n != nil {
+		sp.chainOf = d.word(n, "chain.of", chainValues())
+		if x.As != ChainDistinct {
+			d.errorf(n, "", "of goes with as: distinct")
+		}
+	} else if x.As == ChainDistinct {
+		d.errorf(key, "such as of: threat.tactic.name", "distinct needs of")
+	}
+	if n := f["half_life"]; n != nil {
+		x.HalfLife = d.duration(n, "chain.half_life", time.Minute, maxWindow)
+		if x.As != ChainRisk {
+			d.errorf(n, "", "half_life goes with as: risk")
+		}
+	}
+}
+
+// span is how far the rule looks back.
+func (r *Rule) span() time.Duration {
+	return max(r.Window, r.FirstSeen.History, r.Spike.Baseline)
+}
+
 // parts are the parameters as they enter the state key.
 func (r *Rule) parts() []string {
 	var out []string
 	for _, s := range r.Steps {
 		out = append(out, fmt.Sprintf("step %d %v %v", s.AtLeast, s.HasUntil, s.Negative))
 	}
-	if r.Kind == FirstSeen {
+	switch r.Kind {
+	case FirstSeen:
 		out = append(out, fmt.Sprintf("first_seen %+v", r.FirstSeen))
+	case Spike:
+		x, zone := r.Spike, ""
+		if x.Zone != nil {
+			zone = x.Zone.String()
+		}
+		x.Zone = nil
+		out = append(out, fmt.Sprintf("spike %+v", x), zone)
+	case Chain:
+		out = append(out, fmt.Sprintf("chain %+v", r.Chain))
+	case Each, Threshold, Distinct, Sequence, Absence:
 	}
 	return out
 }

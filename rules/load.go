@@ -26,6 +26,12 @@ type Options struct {
 	Overrides map[string]List
 	// Now is the time against which the end of exceptions is checked; zero checks nothing.
 	Now time.Time
+	// Provided tells whether a configured format, or enrichment, provides a field. A rule that needs
+	// another is warned of. Nil checks nothing.
+	Provided func(event.ID) bool
+	// Retention is for how long the journal keeps what a changed rule is rebuilt from. A rule that looks
+	// back further is warned of; zero checks nothing.
+	Retention time.Duration
 }
 
 func (o *Options) playbookURL() string {
@@ -58,10 +64,9 @@ func Lint(fsys fs.FS, opts Options) Problems {
 
 func load(fsys fs.FS, opts *Options) (*Set, Problems) {
 	l := &loader{opts: opts, forms: newForms(), fsys: fsys}
-	rulePaths, listPaths := l.find()
-	lists := map[string]List{}
-	places := map[string]*source{}
-	for _, p := range listPaths {
+	found := l.find()
+	in := files{lists: map[string]List{}, places: map[string]*source{}}
+	for _, p := range found.lists {
 		name := strings.TrimSuffix(path.Base(p), ".yaml")
 		s := l.open(p, maxListBytes)
 		if s == nil {
@@ -71,7 +76,7 @@ func load(fsys fs.FS, opts *Options) (*Set, Problems) {
 			s.report(LevelError, position{}, "a list's file is called by letters, digits and underscores, such as vpn_ranges.yaml", "")
 		}
 		if list, ok := parseList(s, opts.Identify); ok {
-			lists[name], places[name] = list, s
+			in.lists[name], in.places[name] = list, s
 		}
 		l.keep(s)
 	}
@@ -81,24 +86,43 @@ func load(fsys fs.FS, opts *Options) (*Set, Problems) {
 			l.problem("lists/"+name, err.Error())
 			continue
 		}
-		lists[name] = n
+		in.lists[name] = n
 	}
-	var sources []*source
-	for _, p := range rulePaths {
-		if s := l.open(p, maxRuleBytes); s != nil {
-			sources = append(sources, s)
-		}
+	in.rules = l.openAll(found.rules)
+	in.overlays = l.openAll(found.overlays)
+	if found.macros {
+		in.macros = l.open(macroFile, maxRuleBytes)
 	}
-	set := l.build(sources, lists, places)
+	set := l.build(in)
 	l.problems.sort()
 	return set, l.problems
+}
+
+// files are the contents of a rule directory.
+type files struct {
+	rules    []*source
+	macros   *source // nil where there are none
+	overlays []*source
+	lists    map[string]List
+	places   map[string]*source // files of the lists, for a warning about unused ones; may be nil
+}
+
+func (l *loader) openAll(paths []string) []*source {
+	var out []*source
+	for _, p := range paths {
+		if s := l.open(p, maxRuleBytes); s != nil {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // loader gathers the problems of all files.
 type loader struct {
 	opts     *Options
 	forms    *forms
-	fsys     fs.FS // nil for a set from an archive
+	fsys     fs.FS               // nil for a set from an archive
+	overlays map[string]*overlay // by id of the rule
 	problems Problems
 }
 
@@ -108,43 +132,60 @@ func (l *loader) problem(file, message string) {
 
 func (l *loader) keep(s *source) { l.problems = append(l.problems, s.problems...); s.problems = nil }
 
+// directory is what stands where in a rule directory.
+type directory struct {
+	rules, lists, overlays []string
+	macros                 bool
+}
+
 // find lists the files, in order of name.
-func (l *loader) find() (rulePaths, listPaths []string) {
+func (l *loader) find() directory {
+	var dir directory
 	entries, err := fs.ReadDir(l.fsys, ".")
 	if err != nil {
 		l.problem(".", fmt.Sprintf("read rules: %s", err))
-		return nil, nil
+		return dir
 	}
 	for _, e := range entries {
 		switch {
 		case e.IsDir() || strings.HasPrefix(e.Name(), "."):
+		case e.Name() == macroFile:
+			dir.macros = true
 		case strings.HasSuffix(e.Name(), ".yaml"):
-			rulePaths = append(rulePaths, e.Name())
+			dir.rules = append(dir.rules, e.Name())
 		case strings.HasSuffix(e.Name(), ".yml"):
 			l.problem(e.Name(), "rules are in files that end in .yaml")
 		}
 	}
-	if len(rulePaths) > maxRules {
+	if len(dir.rules) > maxRules {
 		l.problem(".", fmt.Sprintf("more than %d rules", maxRules))
-		rulePaths = rulePaths[:maxRules]
+		dir.rules = dir.rules[:maxRules]
 	}
-	lists, err := fs.ReadDir(l.fsys, "lists")
+	dir.lists = l.findIn("lists")
+	dir.overlays = l.findIn(overlayDir)
+	return dir
+}
+
+// findIn lists the files of a directory that may not be there.
+func (l *loader) findIn(name string) []string {
+	entries, err := fs.ReadDir(l.fsys, name)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			l.problem("lists", fmt.Sprintf("read lists: %s", err))
+			l.problem(name, fmt.Sprintf("read %s: %s", name, err))
 		}
-		return rulePaths, nil
+		return nil
 	}
-	for _, e := range lists {
+	var out []string
+	for _, e := range entries {
 		switch {
 		case e.IsDir() || strings.HasPrefix(e.Name(), "."):
 		case strings.HasSuffix(e.Name(), ".yaml"):
-			listPaths = append(listPaths, "lists/"+e.Name())
+			out = append(out, name+"/"+e.Name())
 		case strings.HasSuffix(e.Name(), ".yml"):
-			l.problem("lists/"+e.Name(), "lists are in files that end in .yaml")
+			l.problem(name+"/"+e.Name(), name+" are in files that end in .yaml")
 		}
 	}
-	return rulePaths, listPaths
+	return out
 }
 
 func (l *loader) open(name string, limit int64) *source {
@@ -161,25 +202,40 @@ func (l *loader) open(name string, limit int64) *source {
 	return newSource(name, data)
 }
 
-// build compiles the rules. places are the files of the lists, for a warning about unused ones.
-func (l *loader) build(sources []*source, lists map[string]List, places map[string]*source) *Set {
+// build compiles the rules.
+func (l *loader) build(in files) *Set {
 	compiled := map[string]*compiledList{}
-	for name, list := range lists {
+	for name, list := range in.lists {
 		compiled[name] = compileList(name, list)
 	}
 	c := newCompiler(compiled)
+	kept := files{lists: in.lists}
+	if in.macros != nil {
+		parseMacros(in.macros, c, l.forms)
+		if !in.macros.failed() {
+			kept.macros = in.macros
+		}
+	}
+	l.overlays = map[string]*overlay{}
+	for _, s := range in.overlays {
+		if o := parseOverlay(s, l.forms); o != nil {
+			l.overlays[o.id] = o
+		}
+	}
 	var rules []*Rule
-	var sound []*source
+	ids := map[string]bool{}
 	used := map[string]bool{}
 	states := map[event.Hash]*Rule{}
-	for _, s := range sources {
+	whole := true
+	for _, s := range in.rules {
+		ids[strings.TrimSuffix(s.name, ".yaml")] = true
 		r := l.rule(s, c)
 		if r == nil {
-			places = nil // it may be the one that uses a list
+			whole = false // it may be the one that uses a list
 			l.keep(s)
 			continue
 		}
-		for _, name := range r.matcher.lists {
+		for _, name := range r.matcher.uses() {
 			used[name] = true
 		}
 		if twin := states[r.State]; twin != nil {
@@ -190,18 +246,63 @@ func (l *loader) build(sources []*source, lists map[string]List, places map[stri
 		}
 		states[r.State] = r
 		rules = append(rules, r)
-		sound = append(sound, s)
+		kept.rules = append(kept.rules, s)
 		l.keep(s)
 	}
-	for name, s := range places {
+	for _, s := range in.overlays {
+		id := strings.TrimSuffix(path.Base(s.name), ".yaml")
+		if o := l.overlays[id]; o != nil && !ids[id] {
+			s.report(LevelError, position{1, 1}, "there is no rule "+id, meant(id, sortedKeys(ids)))
+		}
+		if !s.failed() {
+			kept.overlays = append(kept.overlays, s)
+		}
+		l.keep(s)
+	}
+	if whole {
+		l.unused(in, c, used)
+	}
+	if in.macros != nil {
+		l.keep(in.macros)
+	}
+	l.chains(rules, ids)
+	set := NewSet(rules...)
+	set.seal(kept, l.opts.playbookURL())
+	return set
+}
+
+// unused warns of lists and macros that no rule uses.
+func (l *loader) unused(in files, c *compiler, used map[string]bool) {
+	for name, s := range in.places {
 		if !used[name] {
 			s.report(LevelWarning, position{1, 1}, "no rule uses lists."+name, "")
 			l.keep(s)
 		}
 	}
-	set := NewSet(rules...)
-	set.seal(sound, lists, l.opts.playbookURL())
-	return set
+	if in.macros != nil {
+		c.unusedMacros(in.macros)
+	}
+}
+
+func sortedKeys(m map[string]bool) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// chains warns of chains that wait for rules which are not there.
+func (l *loader) chains(rules []*Rule, ids map[string]bool) {
+	for _, r := range rules {
+		for _, ref := range r.matcher.rules {
+			if !ids[ref.text] {
+				ref.source.report(LevelWarning, ref.at, "there is no rule "+ref.text, meant(ref.text, sortedKeys(ids)))
+				l.keep(ref.source)
+			}
+		}
+	}
 }
 
 // rule loads one file; nil where it has an error.
@@ -214,11 +315,31 @@ func (l *loader) rule(s *source, c *compiler) *Rule {
 		s.report(LevelError, n.at, fmt.Sprintf("there is no playbook playbooks/%s.md", sp.rule.Playbook),
 			"write it, with Detection, Containment, Eradication, Recovery, Post-incident")
 	}
+	r := l.compile(sp, s, c)
+	if r == nil {
+		return nil
+	}
+	if o := l.overlays[r.ID]; o != nil {
+		if changed := o.apply(sp); changed != nil {
+			// An overlay with an error leaves the rule as it was shipped.
+			if x := compileRule(changed, s, c); x != nil {
+				checkFixtures(changed, o.source, x.matcher.uses(), c.lists)
+				r = x
+			}
+		}
+	}
+	r.Reference = l.opts.playbookURL() + r.Playbook + ".md"
+	l.lint(r, s)
+	return r
+}
+
+// compile compiles a rule as it was shipped; nil where its file has an error.
+func (l *loader) compile(sp *spec, s *source, c *compiler) *Rule {
 	r := compileRule(sp, s, c)
 	if r == nil {
 		return nil
 	}
-	checkFixtures(sp, s, r.matcher.lists, c.lists)
+	checkFixtures(sp, s, r.matcher.uses(), c.lists)
 	if !counted(r) {
 		n := sp.root.get(string(r.Kind))
 		s.report(LevelError, n.at, fmt.Sprintf("kind %s is not available in this version", r.Kind), "")
@@ -226,8 +347,6 @@ func (l *loader) rule(s *source, c *compiler) *Rule {
 	if s.failed() {
 		return nil
 	}
-	r.Reference = l.opts.playbookURL() + r.Playbook + ".md"
-	lint(sp, s, l.opts.Now)
 	return r
 }
 

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -10,12 +12,25 @@ type matcher struct {
 	hit       condition // spike.of; nil where every match is a hit
 	steps     []stepTest
 	except    []exception
+	shadows   bool       // a chain's conditions ask for the mode of alerts
+	rosters   []string   // names of the lists of absence
+	rules     []ruleRef  // rules that a chain names
 	conjuncts []conjunct // of when; for the index
 	lists     []string   // names of the lists used, sorted
 	needs     []event.ID // fields without which the rule cannot match
 	spec      *spec      // what it was compiled from; tests with fixtures compile it again
 	source    *source
 }
+
+// ruleRef is the id of a rule that a chain's condition names, with its place.
+type ruleRef struct {
+	text   string
+	at     position
+	source *source
+}
+
+// uses are the names of all lists that the rule uses.
+func (m *matcher) uses() []string { return slices.Concat(m.lists, m.rosters) }
 
 // stepTest is a compiled step of a sequence; until may be nil.
 type stepTest struct{ when, until condition }

@@ -33,6 +33,12 @@ func (c *compiler) name(n ast.Node) *operand {
 		c.unsupported(n)
 		return nil
 	}
+	if c.alerts {
+		if o := alertOperand(n, name); o != nil {
+			c.modes = c.modes || name == "liveward.alert.mode"
+			return o
+		}
+	}
 	head, tail, deep := strings.Cut(name, ".")
 	switch head {
 	case "labels":
@@ -43,6 +49,9 @@ func (c *compiler) name(n ast.Node) *operand {
 		return labelOperand(n, tail)
 	case "lists":
 		c.fail(n, "write field in "+name+", or inNet(field, "+name+")", "a list is not a value")
+		return nil
+	case "macros":
+		c.fail(n, "write macros.<name>, which is a condition by itself", "macros is a group of conditions")
 		return nil
 	case "$env":
 		c.fail(n, "", "$env is not part of the rule language")
@@ -64,7 +73,7 @@ func (c *compiler) name(n ast.Node) *operand {
 
 func (c *compiler) unknownName(n ast.Node, name string) {
 	var group []string
-	for _, f := range fieldNames() {
+	for _, f := range c.names() {
 		if strings.HasPrefix(f, name+".") {
 			group = append(group, f)
 		}
@@ -74,8 +83,11 @@ func (c *compiler) unknownName(n ast.Node, name string) {
 		return
 	}
 	hint := ""
-	if s := nearest(name, fieldNames()); s != "" {
+	if s := nearest(name, c.names()); s != "" {
 		hint = "did you mean " + s + "?"
+	}
+	if _, ok := alertFields()[name]; ok {
+		hint = "alerts have it: it is for rules of kind chain"
 	}
 	if !strings.Contains(name, ".") {
 		for _, id := range event.Fields() {
@@ -85,6 +97,18 @@ func (c *compiler) unknownName(n ast.Node, name string) {
 		}
 	}
 	c.fail(n, hint, "unknown field %s", name)
+}
+
+// names are the names a condition may use.
+func (c *compiler) names() []string {
+	names := fieldNames()
+	if c.alerts {
+		for name := range alertFields() {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+	}
+	return names
 }
 
 // listOf finds the list that a node names. ok tells whether it names one at all; the list is nil

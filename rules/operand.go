@@ -16,9 +16,10 @@ import (
 // scope is what a condition is evaluated in. It belongs to one Matcher.
 type scope struct {
 	event  *event.Event
-	elem   string // the element under any or all
-	buf    []byte // texts made by lower, upper and net; lives for one event
-	failed bool   // an operation had no result, such as a division by zero
+	alert  *event.Alert // in conditions of chain rules
+	elem   string       // the element under any or all
+	buf    []byte       // texts made by lower, upper and net; lives for one event
+	failed bool         // an operation had no result, such as a division by zero
 }
 
 // condition is a compiled boolean expression. Missing fields make comparisons false.
@@ -73,6 +74,7 @@ const (
 	refLabel
 	refList
 	refElem
+	refAlert
 )
 
 // fieldOperand reads a field.
@@ -134,6 +136,8 @@ func (o *operand) name() string {
 		return o.field.String()
 	case refLabel:
 		return "labels." + o.label
+	case refAlert:
+		return o.label
 	case refElem:
 		return "#"
 	case refNone, refList:

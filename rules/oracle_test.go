@@ -97,7 +97,7 @@ func nameOf(n ast.Node) string {
 
 // oracleProgram compiles a checked tree for expr's machine; it runs on the event e points at.
 func oracleProgram(tree *parser.Tree, lists map[string]*compiledList, e **oracleEvent) (*vm.Program, error) {
-	config := environment(lists)
+	config := environment(lists, false)
 	real := map[string]func(args ...any) (any, error){
 		"present": func(args ...any) (any, error) { return (*e).present[args[0].(string)], nil },
 		"inNet": func(args ...any) (any, error) {

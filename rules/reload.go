@@ -33,14 +33,11 @@ func Reload(fsys fs.FS, opts Options, old *Set) (*Set, error) {
 			now.Lists[name] = list
 		}
 	}
-	for _, r := range before.Rules {
-		if !broken[r.File] {
-			continue
-		}
-		now.Rules = slices.DeleteFunc(now.Rules, func(x archivedRule) bool { return x.File == r.File })
-		now.Rules = append(now.Rules, r)
+	now.Rules = keepBroken(now.Rules, before.Rules, broken)
+	now.Overlays = keepBroken(now.Overlays, before.Overlays, broken)
+	if broken[macroFile] {
+		now.Macros = before.Macros
 	}
-	slices.SortFunc(now.Rules, func(a, b archivedRule) int { return cmp.Compare(a.File, b.File) })
 	data, err := json.Marshal(now)
 	if err != nil {
 		return nil, errors.Join(problem, fmt.Errorf("reload: %w", err))
@@ -50,6 +47,19 @@ func Reload(fsys fs.FS, opts Options, old *Set) (*Set, error) {
 		return nil, errors.Join(problem, fmt.Errorf("reload: the old versions do not fit the new files: %w", err))
 	}
 	return merged, problem
+}
+
+// keepBroken puts the old version of each broken file in the place of the new.
+func keepBroken(now, before []archivedRule, broken map[string]bool) []archivedRule {
+	for _, r := range before {
+		if !broken[r.File] {
+			continue
+		}
+		now = slices.DeleteFunc(now, func(x archivedRule) bool { return x.File == r.File })
+		now = append(now, r)
+	}
+	slices.SortFunc(now, func(a, b archivedRule) int { return cmp.Compare(a.File, b.File) })
+	return now
 }
 
 // Broken names the rules of a set that a reload has kept in their old version.

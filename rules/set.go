@@ -17,6 +17,7 @@ type Set struct {
 	index   *index
 	archive []byte
 	lists   map[string]List
+	macros  string
 }
 
 // NewSet makes a set of compiled rules, whose states must differ. Rules that were not loaded have no

@@ -11,15 +11,21 @@ import (
 
 // spec is a rule as its file says, checked but not compiled.
 type spec struct {
-	rule   Rule // all but matcher and state
-	when   *node // nil where a sequence has none
-	hit    *node // spike.of: which of the matching events are hits
-	steps  []stepSpec
-	except []exceptSpec
-	needs  []event.ID // as stated; nil where by default
-	tests  []*testCase
-	show   bool // whether the file says show
-	root   *node
+	rule    Rule  // all but matcher and state
+	when    *node // nil where a sequence has none
+	hit     *node // spike.of: which of the matching events are hits
+	steps   []stepSpec
+	expect  *node  // name of the list of absence.expect
+	unless  *node  // … of absence.unless
+	chainOf string // what chain.distinct counts
+	except  []exceptSpec
+	needs   []event.ID // as stated; nil where by default
+	tests   []*testCase
+	show    bool // whether the file says show
+	root    *node
+
+	overlay *overlay // what a site changed; nil for nothing
+	shipped *spec    // the rule without that
 }
 
 // exceptSpec is an entry of except.
@@ -29,6 +35,8 @@ type exceptSpec struct {
 	until int64
 	owner string
 	why   string
+
+	source *source // file in which it stands; nil for the rule's own
 }
 
 // Bounds of a rule.
@@ -139,11 +147,7 @@ func (sp *spec) identity(d decoder, m map[string]*node, f *forms, file string) {
 		d.errorf(n, "", "description is empty")
 	}
 	if n := m["severity"]; n != nil {
-		words := make([]string, 0, 4)
-		for _, s := range event.Severities() {
-			words = append(words, string(s))
-		}
-		r.Severity = event.Severity(d.word(n, "severity", words))
+		r.Severity = event.Severity(d.word(n, "severity", severityWords()))
 	}
 	if n := m["risk"]; n != nil {
 		if risk := d.mapping(n, "risk", "score", "entity"); risk != nil {
@@ -278,10 +282,11 @@ func (sp *spec) window(d decoder, m map[string]*node, key *node) {
 	}
 }
 
-// suppress reads "30m" or {for, escalate_at}. Without it a windowed rule holds back for its window.
+// suppress reads "30m" or {for, escalate_at}. Without it a windowed rule holds back for its window;
+// absence fires once until what was absent is back, which {until: recovered} says in words.
 func (sp *spec) suppress(d decoder, n *node) {
 	r := &sp.rule
-	if r.Kind != Each {
+	if r.Kind != Each && r.Kind != Absence {
 		r.Suppress.For = r.Window
 	}
 	switch {
@@ -289,16 +294,22 @@ func (sp *spec) suppress(d decoder, n *node) {
 	case n.shape == shapeScalar:
 		r.Suppress.For = d.duration(n, "suppress", 0, maxSuppress)
 	default:
-		m := d.mapping(n, "suppress", "for", "escalate_at")
+		m := d.mapping(n, "suppress", "for", "escalate_at", "until")
 		if m == nil {
 			return
+		}
+		if u := m["until"]; u != nil && d.word(u, "suppress.until", []string{"recovered"}) != "" && r.Kind != Absence {
+			d.errorf(u, "such as for: 1h", "only absence recovers; a rule of kind %s is held back for a time", r.Kind)
 		}
 		if f := m["for"]; f != nil {
 			r.Suppress.For = d.duration(f, "suppress.for", 0, maxSuppress)
 		}
 		if e := m["escalate_at"]; e != nil {
 			r.Suppress.EscalateAt = d.integer(e, "suppress.escalate_at", 1, 1_000_000_000)
-			if r.Suppress.EscalateAt <= r.Count {
+			switch {
+			case r.Kind != Each && r.Kind != Threshold && r.Kind != Distinct:
+				d.errorf(e, "", "a rule of kind %s has no count to escalate at", r.Kind)
+			case r.Suppress.EscalateAt <= r.Count:
 				d.errorf(e, "", "suppress.escalate_at must be above the rule's threshold of %d", r.Count)
 			}
 		}
@@ -378,14 +389,23 @@ func (sp *spec) placeholders(d decoder, n *node, t Template) {
 		wrong := false
 		switch p.name {
 		case "distinct.count":
-			wrong = r.Kind != Distinct
-		case "ratio":
+			wrong = r.Kind != Distinct && (r.Kind != Chain || r.Chain.As != ChainDistinct)
+		case "chain.distinct":
+			wrong = r.Kind != Chain || r.Chain.As != ChainDistinct
+		case "chain.risk":
+			wrong = r.Kind != Chain || r.Chain.As != ChainRisk
+		case "chain.rules":
+			wrong = r.Kind != Chain
+		case "ratio", "spike.ratio", "spike.baseline", "spike.count", "spike.total":
 			wrong = r.Kind != Spike
 		case "window":
 			wrong = r.Window == 0 && r.Kind == Each
 		case "threshold":
-			wrong = r.Kind == Each
+			wrong = r.Kind != Threshold && r.Kind != Distinct && r.Kind != Chain
 		default:
+			if i := stepCounter(p.name); i >= 0 && (r.Kind != Sequence || i >= len(r.Steps)) {
+				d.errorf(n, "steps[0] is the first", "title: the rule has no %s", strings.TrimSuffix(p.name, ".count"))
+			}
 			if id, ok := event.Lookup(p.name); ok && event.FieldOf(id).Type == event.Keywords {
 				d.errorf(n, "", "title: %s is an array and has no one value", id)
 			}

@@ -3,13 +3,14 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/liveward/liveward/internal/event"
 )
 
 // Template is an alert's title: text with {name} placeholders. A name is a field or one of the
-// counters that windows know: count, threshold, window, distinct.count, ratio. "{{" is a brace.
+// counters that windows know, such as count, window, distinct.count, spike.ratio or steps[0].count. "{{" is a brace.
 type Template struct {
 	source string
 	parts  []templatePart
@@ -21,9 +22,24 @@ type templatePart struct{ text, name string }
 // maxTitleValue bounds one value in a title, in bytes.
 const maxTitleValue = 200
 
-// counters are the placeholders that are not fields.
+// counters are the placeholders that are not fields. steps[0].count, the events of the first step of a
+// sequence, and so on are placeholders too.
 func counters() []string {
-	return []string{"count", "distinct.count", "ratio", "threshold", "window"}
+	return []string{
+		"chain.distinct", "chain.risk", "chain.rules", "count", "distinct.count", "ratio", "spike.baseline", "spike.count",
+		"spike.ratio", "spike.total", "threshold", "window",
+	}
+}
+
+// stepCounter is the number of the step, from 0, whose count a placeholder names; -1 for others.
+func stepCounter(name string) int {
+	rest, ok := strings.CutPrefix(name, "steps[")
+	rest, ok2 := strings.CutSuffix(rest, "].count")
+	i, err := strconv.Atoi(rest)
+	if !ok || !ok2 || err != nil || i < 0 {
+		return -1
+	}
+	return i
 }
 
 // ParseTemplate reads a template. Its error is about the form and the first unknown name.
@@ -51,7 +67,7 @@ func ParseTemplate(text string) (Template, error) {
 		if !ok {
 			return Template{}, templateError{len(text) - len(rest) - 1, "{ without }"}
 		}
-		if _, field := event.Lookup(name); !field && !slices.Contains(counters(), name) {
+		if _, field := event.Lookup(name); !field && !slices.Contains(counters(), name) && stepCounter(name) < 0 {
 			return Template{}, templateError{len(text) - len(rest), fmt.Sprintf("unknown placeholder {%s}", name)}
 		}
 		if lit.Len() > 0 {

@@ -66,24 +66,36 @@ func (s *Set) Test() TestResults {
 		if r.matcher == nil {
 			continue
 		}
-		for i, t := range r.matcher.spec.tests {
-			res := TestResult{Rule: r.ID, Name: t.name, File: r.matcher.source.name, Line: t.at.at.line}
-			res.Failures = s.runTest(r, t, i)
-			out = append(out, res)
+		sp := r.matcher.spec
+		if sp.shipped != nil {
+			for i, t := range sp.shipped.tests {
+				out = append(out, s.result(r, sp.shipped, t, i, r.matcher.source.name))
+			}
+			for i, t := range sp.tests {
+				out = append(out, s.result(r, sp, t, len(sp.shipped.tests)+i, sp.overlay.source.name))
+			}
+			continue
+		}
+		for i, t := range sp.tests {
+			out = append(out, s.result(r, sp, t, i, r.matcher.source.name))
 		}
 	}
 	return out
 }
 
-// runTest runs one test and returns what was not as expected.
-func (s *Set) runTest(r *Rule, t *testCase, number int) []string {
-	rule := r
-	if len(r.matcher.lists) > 0 {
-		var err error
-		if rule, err = s.withFixtures(r, t); err != nil {
-			return []string{err.Error()}
-		}
+// result runs one test, on the rule as its file or an overlay has it.
+func (s *Set) result(r *Rule, sp *spec, t *testCase, number int, file string) TestResult {
+	res := TestResult{Rule: r.ID, Name: t.name, File: file, Line: t.at.at.line}
+	if rule, err := s.forTest(r, sp, t); err != nil {
+		res.Failures = []string{err.Error()}
+	} else {
+		res.Failures = runTest(rule, t, number)
 	}
+	return res
+}
+
+// runTest runs one test and returns what was not as expected.
+func runTest(rule *Rule, t *testCase, number int) []string {
 	fired := fire(rule, t, number)
 	var failures []string
 	matched := make([]bool, len(fired))
@@ -121,8 +133,12 @@ func (s *Set) runTest(r *Rule, t *testCase, number int) []string {
 	return failures
 }
 
-// withFixtures compiles the rule again with the test's lists.
-func (s *Set) withFixtures(r *Rule, t *testCase) (*Rule, error) {
+// forTest is the rule with the test's lists: compiled again where it uses any, or where the test is
+// one of the rule as it was shipped.
+func (s *Set) forTest(r *Rule, sp *spec, t *testCase) (*Rule, error) {
+	if sp == r.matcher.spec && len(r.matcher.uses()) == 0 {
+		return r, nil
+	}
 	lists := map[string]*compiledList{}
 	for name, l := range s.lists {
 		l.Entries = nil
@@ -138,12 +154,21 @@ func (s *Set) withFixtures(r *Rule, t *testCase) (*Rule, error) {
 		lists[name] = compileList(name, l)
 	}
 	src := newSource(r.matcher.source.name, []byte(r.matcher.source.text))
-	again := compileRule(r.matcher.spec, src, newCompiler(lists))
+	again := compileRule(sp, src, s.compiler(lists))
 	if again == nil {
 		return nil, src.problems.Errors()
 	}
 	again.Reference = r.Reference
 	return again, nil
+}
+
+// compiler makes a compiler with the set's macros.
+func (s *Set) compiler(lists map[string]*compiledList) *compiler {
+	c := newCompiler(lists)
+	if s.macros != "" {
+		parseMacros(newSource(macroFile, []byte(s.macros)), c, newForms())
+	}
+	return c
 }
 
 // fire plays a test's events and returns the alerts, in order of time.

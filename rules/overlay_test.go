@@ -1,0 +1,148 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+const shippedRule = `
+title: "{count} from {client.ip}"
+when: gateway.auth == "refused"
+by: [client.ip]
+window: 5m
+threshold: 3
+tags: {concern: key-abuse}
+tests:
+  - {name: fires, given: &bad {gateway.auth: refused, client.ip: 203.0.113.7}, events: [{repeat: 3, every: 1s}], alerts: [{at: 2s, count: 3}]}
+  - {name: silent, given: *bad, events: [{repeat: 2, every: 1s}], alerts: []}
+`
+
+func overlaid(body, text string) fstest.MapFS {
+	return withFiles(ruleFiles(map[string]string{"t.a": body}), map[string]string{
+		"overlays/t.a.yaml": text, "lists/partners.yaml": "type: cidr\nentries: [198.51.100.0/24]\n",
+	})
+}
+
+// An overlay changes what it names. The rule's own tests hold for the rule as it was shipped, those of
+// the overlay for the rule as it runs.
+func TestOverlay(t *testing.T) {
+	fsys := overlaid(shippedRule, `
+base: 1
+mode: shadow
+severity: high
+threshold: 5
+window: 10m
+except: [{when: 'inNet(client.ip, lists.partners)', until: 2027-01-01, owner: soc, why: partners}]
+show: [gateway.route]
+tests:
+  - {name: four are few here, given: &bad {gateway.auth: refused, client.ip: 203.0.113.7}, events: [{repeat: 4, every: 1s}], alerts: []}
+  - {name: five, given: *bad, events: [{repeat: 5, every: 1m}], alerts: [{at: 4m, count: 5}]}
+  - name: partners
+    lists: {partners: [198.51.100.0/24]}
+    given: {gateway.auth: refused, client.ip: 198.51.100.9}
+    events: [{repeat: 50, every: 1s}]
+    alerts: []
+`)
+	set, err := Load(fsys, anyPlaybook())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems := Lint(fsys, anyPlaybook()); len(problems) > 0 {
+		t.Error(problems)
+	}
+	r := set.Rule("t.a")
+	if r.Mode != Shadow || r.Severity != event.High || r.Count != 5 || r.Window != 10*time.Minute || r.Suppress.For != 10*time.Minute || !r.Overlaid() {
+		t.Errorf("rule is %+v", r)
+	}
+	if diff := cmp.Diff([]event.ID{event.GatewayRoute, event.OrganizationID}, r.Show); diff != "" {
+		t.Errorf("show (-want +got):\n%s", diff)
+	}
+	results := set.Test()
+	if passed, failed := results.Count(); passed != 5 || failed != 0 {
+		var out strings.Builder
+		_ = results.Print(&out)
+		t.Errorf("tests:\n%s", out.String())
+	}
+	if results[4].File != "overlays/t.a.yaml" || results[0].File != "t.a.yaml" {
+		t.Errorf("files of the tests are %s and %s", results[0].File, results[4].File)
+	}
+	again, err := OpenArchive(set.Archive(), Options{})
+	if err != nil || again.Hash() != set.Hash() || again.Rule("t.a").State != r.State || again.Rule("t.a").Count != 5 {
+		t.Errorf("archive: %v", err)
+	}
+	// The next version of the rule comes; what the site changed stays, and the site is asked to look.
+	next := strings.Replace(shippedRule, `== "refused"`, `in ["refused", "absent"]`, 1)
+	fsys["t.a.yaml"] = ruleFiles(map[string]string{"t.a": next})["t.a.yaml"]
+	fsys["t.a.yaml"].Data = []byte(strings.Replace(string(fsys["t.a.yaml"].Data), "version: 1", "version: 2", 1))
+	upgraded, err := Load(fsys, anyPlaybook())
+	if err != nil || upgraded.Rule("t.a").Count != 5 || upgraded.Rule("t.a").Mode != Shadow || upgraded.Rule("t.a").State == r.State {
+		t.Errorf("after an upgrade: %v", err)
+	}
+	if got := Lint(fsys, anyPlaybook()).Error(); !strings.Contains(got,
+		"overlays/t.a.yaml:2:7: warning: rule t.a is version 2, the overlay was written for 1; see whether it still holds, then write base: 2") {
+		t.Errorf("problems:\n%s", got)
+	}
+}
+
+// To change metadata alone keeps the windows.
+func TestOverlayOfMetadataKeepsTheState(t *testing.T) {
+	plain, err := Load(ruleFiles(map[string]string{"t.a": shippedRule}), anyPlaybook())
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := Load(overlaid(shippedRule, "base: 1\nmode: shadow\nsuppress: {for: 2h, escalate_at: 100}\n"), anyPlaybook())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := set.Rule("t.a")
+	if r.State != plain.Rule("t.a").State || r.Suppress != (Suppress{For: 2 * time.Hour, EscalateAt: 100}) {
+		t.Errorf("rule is %+v", r)
+	}
+}
+
+func TestOverlayWrong(t *testing.T) {
+	f := func(text string, wants ...string) {
+		t.Helper()
+		fsys := overlaid(shippedRule, text)
+		set, err := Load(fsys, anyPlaybook())
+		if err == nil {
+			t.Errorf("%q is taken", text)
+			return
+		}
+		got := err.Error()
+		for _, want := range wants {
+			if !strings.Contains(got, want) {
+				t.Errorf("no %q in:\n%s", want, got)
+			}
+		}
+		if r := set.Rule("t.a"); r == nil || r.Count != 3 || r.Overlaid() {
+			t.Error("the rule is not there as it was shipped")
+		}
+	}
+	f("base: 1\nwhen: has(user.id)\n", `overlays/t.a.yaml:2:1: unknown key "when" in overlay`)
+	f("base: 1\nthreshhold: 5\n", `overlays/t.a.yaml:2:1: unknown key "threshhold" in overlay; did you mean threshold?`)
+	f("base: 1\n", "overlay changes nothing")
+	f("mode: shadow\n", "overlay has no base; base: 1 says for which version")
+	f("base: 1\nmode: off\n", `overlays/t.a.yaml:2:7: mode "off" is not known`)
+	f("base: 1\nat_least: 5\n", "rule t.a is of kind threshold and has no distinct.at_least")
+	f("base: 1\nseverity: worst\nwindow: 0s\nthreshold: 0\n", `severity "worst"`, "window must be from", "threshold must be a whole number")
+	f("base: 1\nsuppress: {escalate_at: 2}\n", "suppress.escalate_at must be above the rule's threshold of 3")
+	f("base: 1\nexcept: [{when: 'client.ipp == \"x\"', until: 2027-01-01, owner: soc, why: x}]\n", `overlays/t.a.yaml:2:25: unknown field client.ipp`)
+	f("base: 1\nexcept: [{when: has(client.ip), until: 2027-01-01}]\n", "exception has no owner")
+	f("- x\n", "overlay must be a map")
+	fsys := withFiles(ruleFiles(map[string]string{"t.abc": shippedRule}), map[string]string{"overlays/t.abd.yaml": "base: 1\nmode: shadow\n"})
+	if _, err := Load(fsys, anyPlaybook()); err == nil || !strings.Contains(err.Error(), "overlays/t.abd.yaml:1:1: there is no rule t.abd; did you mean t.abc?") {
+		t.Errorf("error is %v", err)
+	}
+	escalating := strings.Replace(shippedRule, "threshold: 3", "threshold: 3\nsuppress: {for: 1h, escalate_at: 10}", 1)
+	if _, err := Load(overlaid(escalating, "base: 1\nthreshold: 20\n"), anyPlaybook()); err == nil ||
+		!strings.Contains(err.Error(), "the rule escalates at 10, which is not above its threshold of 20") {
+		t.Errorf("error is %v", err)
+	}
+}
