@@ -169,6 +169,10 @@ func TestText(t *testing.T) {
 		strings.ToUpper(jwt):                                      "[jwt]",
 		`img "\/9j\/4AAQSkZJRgABAQEASABI"`:                        `img "[image]"`,
 
+		"card=4111+1111+1111+1111&auth=Basic+dXNlcjpwYXNz": "card=[pan]&auth=Basic+[credential]",
+		"-----begin private key----- miievqib":             "[pem]",
+		"SK_LIVE_ABCDEFGHIJKLMNOP":                         "[secret]",
+
 		// Masked, but nobody is called for it: it may as well be an id.
 		"txn-4423324568036714 failed":               "txn-[number] failed",
 		"request_id=4111111111111111":               "request_id=[number]",

@@ -21,6 +21,7 @@ type scanner struct {
 	back    []int // of the layer being scanned; nil for the string itself
 	layers  [maxUnescape]unescaped
 	cleaned []byte
+	form    []byte // with spaces for plus signs
 	run     run    // the token the last digits stood in
 	before  string // what stands before the string, for the name of a number
 }
@@ -61,35 +62,40 @@ func (sc *scanner) each(s string, f func(s string)) {
 }
 
 // text finds everything in text of people, callers and gateways.
-func (sc *scanner) text(s string) {
+func (sc *scanner) text(s string) { sc.all(s, true) }
+
+// identifier finds what an identifier must not be.
+func (sc *scanner) identifier(s string) { sc.all(s, false) }
+
+func (sc *scanner) all(s string, text bool) {
 	if plain(s) {
 		return
 	}
 	sc.back = nil
-	sc.detect(s, true)
+	sc.spaced(s, text)
 	if hiding(s) {
 		sc.each(s, func(layer string) {
 			if sc.back != nil {
-				sc.detect(layer, true)
+				sc.spaced(layer, text)
 			}
 		})
 	}
 }
 
-// identifier finds what an identifier must not be.
-func (sc *scanner) identifier(s string) {
-	if plain(s) {
+// spaced scans s, and once more with spaces in the place of plus signs, which is how forms and query
+// strings write them.
+func (sc *scanner) spaced(s string, text bool) {
+	sc.detect(s, text)
+	if strings.IndexByte(s, '+') < 0 {
 		return
 	}
-	sc.back = nil
-	sc.detect(s, false)
-	if hiding(s) {
-		sc.each(s, func(layer string) {
-			if sc.back != nil {
-				sc.detect(layer, false)
-			}
-		})
+	sc.form = append(sc.form[:0], s...)
+	for i, c := range sc.form {
+		if c == '+' {
+			sc.form[i] = ' '
+		}
 	}
+	sc.detect(slot(sc.form), text)
 }
 
 // plain tells that a string is too short for any finding: most of a log.

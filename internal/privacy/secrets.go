@@ -2,24 +2,41 @@ package privacy
 
 import "strings"
 
-// pems finds PEM blocks, whole or cut off.
+// pems finds PEM blocks, whole or cut off, in any letter case: some fields are written in lower case.
 func (sc *scanner) pems(s string) {
-	const begin, end = "-----BEGIN", "-----END"
 	for i := 0; ; {
-		at := strings.Index(s[i:], begin)
+		at := dashed(s, i, "begin")
 		if at < 0 {
 			return
 		}
-		at += i
 		stop := len(s)
-		if e := strings.Index(s[at:], end); e >= 0 {
-			stop = at + e + len(end)
+		if end := dashed(s, at, "end"); end >= 0 {
+			stop = end + len("-----end")
 			if d := strings.Index(s[stop:], "-----"); d >= 0 && d < 64 {
 				stop += d + 5
 			}
 		}
 		sc.add(at, stop, kindPEM)
 		i = stop
+	}
+}
+
+// dashed finds five hyphens and a word after i.
+func dashed(s string, i int, word string) int {
+	for {
+		at := strings.Index(s[i:], "-----")
+		if at < 0 {
+			return -1
+		}
+		i += at
+		end := i + 5
+		for end < len(s) && s[end] == '-' {
+			end++
+		}
+		if hasFoldPrefix(s[end:], word) {
+			return end - 5
+		}
+		i = end
 	}
 }
 
@@ -331,7 +348,8 @@ func imageStart(t string) bool {
 // secretPrefix tells how long the key at the beginning of t is; 0 where there is none.
 func secretPrefix(t string) int {
 	for _, p := range secretPrefixes {
-		if t[0] != p.text[0] || !strings.HasPrefix(t, p.text) {
+		// Some fields are written in one letter case; a prefix with a mark at its end is still one.
+		if last := p.text[len(p.text)-1]; !strings.HasPrefix(t, p.text) && (last != '_' && last != '-' || !equalPrefix(t, p.text)) {
 			continue
 		}
 		n := len(p.text)
@@ -344,14 +362,14 @@ func secretPrefix(t string) int {
 	}
 	// The common shape of issued keys: sk_live_…, pk_test_…
 	i := 0
-	for i < len(t) && i < 8 && class[t[i]]&isLower != 0 {
+	for i < len(t) && i < 8 && class[t[i]]&isAlpha != 0 {
 		i++
 	}
 	if i < 2 || i >= len(t) || (t[i] != '_' && t[i] != '-') {
 		return 0
 	}
 	for _, stage := range [...]string{"live", "test", "prod", "sandbox"} {
-		if !strings.HasPrefix(t[i+1:], stage) {
+		if !hasFoldPrefix(t[i+1:], stage) {
 			continue
 		}
 		n := i + 1 + len(stage)
@@ -367,6 +385,9 @@ func secretPrefix(t string) int {
 	}
 	return 0
 }
+
+// equalPrefix tells whether t begins with prefix in any letter case.
+func equalPrefix(t, prefix string) bool { return equalFold(t, prefix) == len(prefix) }
 
 type prefix struct {
 	text string
