@@ -50,15 +50,8 @@ func (d *definition) compile(base *definition) *program {
 	}
 	p := &program{name: d.name, product: product}
 	p.root, p.slots = t.compile()
-	words := (len(fields) + 63) / 64
-	p.always = make([]uint64, words)
-	p.reads = make([][]uint64, p.slots)
-	for i := range p.reads {
-		p.reads[i] = make([]uint64, words)
-	}
 	for i, f := range fields {
 		o := f.op
-		triggers := at[i].from
 		for _, n := range at[i].from {
 			o.from = append(o.from, n.id)
 		}
@@ -67,15 +60,6 @@ func (d *definition) compile(base *definition) *program {
 		}
 		if at[i].plus != nil {
 			o.plus = at[i].plus.id
-		}
-		if len(triggers) == 0 {
-			triggers = at[i].when
-		}
-		if len(triggers) == 0 {
-			p.always[i/64] |= 1 << (i % 64)
-		}
-		for _, n := range triggers {
-			p.reads[n.id][i/64] |= 1 << (i % 64)
 		}
 		p.ops = append(p.ops, o)
 	}

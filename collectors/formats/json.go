@@ -76,12 +76,16 @@ func (n *node) item(index int) *node {
 type scanner struct {
 	src    []byte
 	slots  []slot
-	set    []uint64 // which slots are set
+	marks  []mark
 	keyBuf []byte
 	found  findings
 	mute   bool // the span was inspected before
 	seen   *members
 }
+
+// mark says of 64 slots which are set, and which of them have a value that says something: no null,
+// no object, and neither of the texts that absent knows.
+type mark struct{ set, full uint64 }
 
 // findings counts what unmapped values looked like. The values themselves are not kept.
 type findings struct {
@@ -89,14 +93,14 @@ type findings struct {
 }
 
 func newScanner(slots int) scanner {
-	return scanner{slots: make([]slot, slots), set: make([]uint64, (slots+63)/64), seen: newMembers()}
+	return scanner{slots: make([]slot, slots), marks: make([]mark, (slots+63)/64), seen: newMembers()}
 }
 
 // scan reads one object into the slots of root's tree.
 func (s *scanner) scan(line []byte, root *node) error {
 	s.src, s.found, s.mute = line, findings{}, false
 	s.seen.quota = min(s.seen.quota+perLine, maxMembers)
-	clear(s.set)
+	clear(s.marks)
 	i := s.space(0)
 	if i == len(line) || line[i] != '{' {
 		return errNotObject
@@ -113,7 +117,7 @@ func (s *scanner) scan(line []byte, root *node) error {
 
 // get returns a slot's value; kindNone where the line had none.
 func (s *scanner) get(i int) slot {
-	if s.set[i/64]&(1<<(i%64)) == 0 {
+	if !isSet(s.marks, i) {
 		return slot{}
 	}
 	return s.slots[i]
@@ -121,10 +125,16 @@ func (s *scanner) get(i int) slot {
 
 // put sets a slot. It writes the parts where they belong: a slot made first and then copied waits for
 // its parts, which took a third of a scan.
-func (s *scanner) put(i uint, start, end int, k kind, escaped, high bool) {
+func (s *scanner) put(i uint, start, end int, k kind, escaped, high, full bool) {
 	v := &s.slots[i]
 	v.start, v.end, v.kind, v.escaped, v.high = uint32(start), uint32(end), k, escaped, high
-	s.set[i/64] |= 1 << (i % 64)
+	var one uint64
+	if full {
+		one = 1
+	}
+	m := &s.marks[i/64]
+	m.set |= 1 << (i % 64)
+	m.full = m.full&^(1<<(i%64)) | one<<(i%64)
 }
 
 // forget clears the slots of a subtree: of a key that stands twice in an object the last one counts,
@@ -133,7 +143,9 @@ func (s *scanner) forget(n *node) {
 	for i := n.lo; i < n.hi; {
 		w, b := i/64, i%64
 		span := min(64-b, n.hi-i)
-		s.set[w] &^= (^uint64(0) >> (64 - span)) << b
+		bits := ^uint64(0) >> (64 - span) << b
+		s.marks[w].set &^= bits
+		s.marks[w].full &^= bits
 		i += span
 	}
 }
@@ -272,7 +284,8 @@ func (s *scanner) putText(n *node, start, end int, escaped, high bool) {
 			return
 		}
 	}
-	s.put(uint(n.slot), start, end, kindString, escaped, high)
+	full := end-start > 1 || end > start && s.src[start] != '-'
+	s.put(uint(n.slot), start, end, kindString, escaped, high, full)
 }
 
 // value reads one value and returns the index after it. n is nil where no map asks for it.
@@ -300,13 +313,13 @@ func (s *scanner) value(i int, n *node, depth int, of uint8) (int, error) {
 	case '{':
 		end, err := s.object(i+1, n, depth+1, of)
 		if err == nil && wanted {
-			s.put(uint(n.slot), i, end, kindObject, false, false)
+			s.put(uint(n.slot), i, end, kindObject, false, false, false)
 		}
 		return end, err
 	case '[':
 		end, err := s.array(i+1, n, depth+1, of)
 		if err == nil && wanted {
-			s.put(uint(n.slot), i, end, kindArray, false, false)
+			s.put(uint(n.slot), i, end, kindArray, false, false, true)
 		}
 		return end, err
 	case 't':
@@ -318,7 +331,7 @@ func (s *scanner) value(i int, n *node, depth int, of uint8) (int, error) {
 	default:
 		end, err := s.number(i)
 		if err == nil && wanted {
-			s.put(uint(n.slot), i, end, kindNumber, false, false)
+			s.put(uint(n.slot), i, end, kindNumber, false, false, true)
 		}
 		return end, err
 	}
@@ -390,7 +403,7 @@ func (s *scanner) literal(i int, word string, k kind, n *node) (int, error) {
 		return i, errSyntax
 	}
 	if n != nil && n.slot >= 0 {
-		s.put(uint(n.slot), i, end, k, false, false)
+		s.put(uint(n.slot), i, end, k, false, false, k != kindNull)
 	}
 	return end, nil
 }

@@ -192,7 +192,7 @@ func outcome(s *scanner, slots int) string {
 	for i := range slots {
 		all = append(all, s.get(i))
 	}
-	return fmt.Sprintf("%+v %+v %v", s.set, s.found, all)
+	return fmt.Sprintf("%+v %+v %v", s.marks, s.found, all)
 }
 
 // FuzzLearned: what a scanner has learned from a line changes nothing in what it makes of another.

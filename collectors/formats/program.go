@@ -2,7 +2,6 @@ package formats
 
 import (
 	"errors"
-	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -46,10 +45,8 @@ type program struct {
 	root    *node
 	slots   int
 	ops     []op
-	reads   [][]uint64 // per slot: the operations to run if it is set
-	always  []uint64   // operations to run on every line
-	require []int      // slots a line of this format must have
-	weights []weight   // slots that speak for this format
+	require []int    // slots a line of this format must have
+	weights []weight // slots that speak for this format
 }
 
 type weight struct{ slot, points int }
@@ -114,15 +111,15 @@ func appendLower(dst []byte, s string) []byte {
 
 // mapFormat runs a program. It holds the scanner's state, so it belongs to one goroutine.
 type mapFormat struct {
-	prog *program
-	scan scanner
-	todo []uint64
-	text []byte
-	loc  *time.Location
+	prog  *program
+	scan  scanner
+	plans *plans
+	text  []byte
+	loc   *time.Location
 }
 
 func newMapFormat(p *program, loc *time.Location) *mapFormat {
-	return &mapFormat{prog: p, scan: newScanner(p.slots), todo: make([]uint64, len(p.always)), loc: loc}
+	return &mapFormat{prog: p, scan: newScanner(p.slots), plans: new(plans), loc: loc}
 }
 
 // Parse implements Format.
@@ -131,19 +128,7 @@ func (f *mapFormat) Parse(line []byte, ev *event.Event) error {
 	if err := f.scan.scan(line, p.root); err != nil {
 		return err
 	}
-	copy(f.todo, p.always)
-	for w, word := range f.scan.set {
-		for ; word != 0; word &= word - 1 {
-			for i, m := range p.reads[w*64+bits.TrailingZeros64(word)] {
-				f.todo[i] |= m
-			}
-		}
-	}
-	for w, word := range f.todo {
-		for ; word != 0; word &= word - 1 {
-			f.run(&p.ops[w*64+bits.TrailingZeros64(word)], ev)
-		}
-	}
+	f.runAll(f.plans.of(p, f.scan.marks), ev)
 	if !ev.Has(event.Timestamp) {
 		return errNoTime
 	}
