@@ -37,7 +37,7 @@ func BenchmarkCollect(b *testing.B) {
 	b.SetBytes(size)
 	b.ReportAllocs()
 	for b.Loop() {
-		c, err := file.New(file.Config{Name: "bench", Paths: []string{path}, PollOnly: true}, nil, time.Now, slog.New(slog.DiscardHandler))
+		c, err := file.New(file.Config{Name: "bench", Paths: []string{path}, PollOnly: true, Linger: time.Millisecond}, nil, time.Now, slog.New(slog.DiscardHandler))
 		if err != nil {
 			b.Fatal(err)
 		}

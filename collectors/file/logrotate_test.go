@@ -134,7 +134,7 @@ func TestLogrotate(t *testing.T) {
 				sink := collectorstest.NewSink(t)
 				run := collectorstest.Start(t, c, sink)
 				traffic(t, w, newLogrotate(t, path, tt.directives), tt.copied, 6, 20)
-				sink.WaitLines(w.n)
+				drained(sink, w.n)
 				run.Stop(t)
 				complete(t, sink, w.n, 0)
 				s := c.Stats()
@@ -161,6 +161,10 @@ func TestLogrotateAndKill(t *testing.T) {
 			t.Log("seed", seed)
 			rng := rand.New(rand.NewPCG(seed, 0))
 			crash := errors.New("crash")
+			// What is rotated away before the very first batch is history that nobody asked for.
+			run := collectorstest.Start(t, newCollector(t, config(path), nil), sink)
+			sink.WaitLines(w.n)
+			run.Stop(t)
 			for range 6 {
 				var left atomic.Int64
 				left.Store(1 + rng.Int64N(12))
@@ -190,10 +194,31 @@ func TestLogrotateAndKill(t *testing.T) {
 			}
 			sink.Before, sink.After = nil, nil
 			sink.Restart()
-			run := collectorstest.Start(t, newCollector(t, config(path), sink.Positions()), sink)
-			sink.WaitLines(w.n)
+			run = collectorstest.Start(t, newCollector(t, config(path), sink.Positions()), sink)
+			drained(sink, w.n)
 			run.Stop(t)
+			t.Cleanup(func() {
+				if t.Failed() {
+					files(t, sink, path)
+				}
+			})
 			complete(t, sink, w.n, 0)
 		})
+	}
+}
+
+// files shows where each file begins, as it was read and as it stands.
+func files(t *testing.T, sink *collectorstest.Sink, path string) {
+	lines := sink.Lines()
+	for i, l := range lines {
+		if i == 0 || l.Ordinal != lines[i-1].Ordinal {
+			t.Logf("read: ordinal %d offset %d: %.12s", l.Ordinal, l.Offset, l.Text)
+		}
+	}
+	names, _ := filepath.Glob(path + "*")
+	for _, name := range names {
+		head, _ := os.ReadFile(name)
+		st, _ := os.Stat(name)
+		t.Logf("stands: %s %d bytes, %s: %.12s", filepath.Base(name), len(head), st.ModTime().Format("05.000000"), head)
 	}
 }

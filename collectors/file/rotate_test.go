@@ -483,11 +483,7 @@ func TestRandomHistories(t *testing.T) {
 			s.sink.Before, s.sink.After = nil, nil
 			s.w.lines(1)
 			s.start()
-			_, before := s.sink.Counts()
-			s.sink.Wait("the end of everything", func() bool {
-				_, ticks := s.sink.Counts()
-				return len(s.sink.Texts()) >= s.w.n || ticks > before+10 && s.sink.AllIdle()
-			})
+			drained(s.sink, s.w.n)
 			s.stop()
 			complete(t, s.sink, s.w.n, 0)
 		})

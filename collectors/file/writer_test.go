@@ -131,6 +131,15 @@ func complete(t *testing.T, sink *collectorstest.Sink, n, headers int) {
 	}
 }
 
+// drained waits for n lines, or until no more will come: complete then tells what is missing.
+func drained(sink *collectorstest.Sink, n int) {
+	_, before := sink.Counts()
+	sink.Wait("the end of everything", func() bool {
+		_, ticks := sink.Counts()
+		return len(sink.Texts()) >= n || ticks > before+10 && sink.AllIdle()
+	})
+}
+
 func logPath(t *testing.T) string {
 	t.Helper()
 	return filepath.Join(t.TempDir(), "access.log")
