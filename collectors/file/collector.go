@@ -21,7 +21,9 @@
 // if they were not read in that moment; a log whose first line and last 256 bytes before the reading
 // offset are the same in two generations; and, while the file read last is gone, the generations
 // before the live one unless the journal knows an event time of that file. A last line without a
-// line feed that is finished more than Config.Keep after its file was rotated is two lines.
+// line feed that its writer completes more than five drains after the rotation becomes two lines.
+// What was rotated away before the very first batch is never read, nor is a rotated file while its
+// path is tailed for the first time.
 package file
 
 import (
