@@ -22,6 +22,7 @@ type spikeTally struct {
 	grid     int64 // nanoseconds
 	block    int64 // nanoseconds
 	baseline int64 // blocks
+	keep     int64 // blocks kept: more, for the days that have more hours
 	once     bool
 	limits   *keyLimit
 	shows    *showTable
@@ -93,6 +94,9 @@ const (
 	// trimSeasons is the number of seasons from which on the most extreme one is left out.
 	trimSeasons = 4
 
+	// longerDays is by how much local time has ever been set back at once.
+	longerDays = 3 * time.Hour
+
 	defaultMinHits = 8
 	defaultFloor   = 1
 
@@ -119,6 +123,10 @@ func newSpikeTally(r *Rule, keys *keyLimit, shows *showTable) *spikeTally {
 	windows := (int64(s.Baseline) + w - 1) / w
 	t.block = w * max(1, (windows+maxBlocks-1)/maxBlocks)
 	t.baseline = (int64(s.Baseline) + t.block - 1) / t.block
+	t.keep = t.baseline + 2
+	if s.Season > 0 {
+		t.keep += (int64(longerDays) + t.block - 1) / t.block
+	}
 	t.began, t.done, t.last = noTime, noTime, noTime
 	return t
 }
@@ -177,7 +185,7 @@ func (t *spikeTally) count(p *pending) (firing, bool) {
 	cell.hits += hit
 	b := floorDiv(p.time, t.block)
 	if len(k.history) == 0 || k.history[len(k.history)-1].n != b {
-		t.forget(k, b-t.baseline-2)
+		t.forget(k, b-t.keep)
 		k.history = append(k.history, spikeBlock{n: b})
 		t.blocks++
 	}
@@ -472,9 +480,9 @@ func (t *spikeTally) explain(_ *Rule, a *event.Alert) string {
 	return b.String()
 }
 
-// expire forgets keys whose history is over.
+// expire forgets keys whose history is over. One that was known lately is no new one.
 func (t *spikeTally) expire(now int64) {
-	span := t.window + time.Duration(min((t.baseline+2)*t.block, math.MaxInt64-int64(t.window)))
+	span := max(t.window+time.Duration(t.keep*t.block), remember)
 	for k := t.table.first(); k != nil && k.last < timeSub(now, span); k = t.table.first() {
 		t.dropFirst(k)
 	}
