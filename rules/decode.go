@@ -12,7 +12,10 @@ import (
 )
 
 // decoder reads nodes strictly: every problem is reported at its place, and decoding goes on.
-type decoder struct{ source *source }
+type decoder struct {
+	source *source
+	alerts bool // tests are about alerts: their fields may be set
+}
 
 func (d decoder) errorf(n *node, hint, format string, args ...any) {
 	d.source.report(LevelError, n.at, fmt.Sprintf(format, args...), hint)

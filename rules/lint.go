@@ -10,11 +10,11 @@ import (
 // lint adds advice on a rule that is sound.
 func (l *loader) lint(r *Rule, s *source) {
 	sp := r.matcher.spec
-	d := decoder{s}
+	d := decoder{source: s}
 	for _, x := range sp.except {
 		in := d
 		if x.source != nil {
-			in = decoder{x.source}
+			in = decoder{source: x.source}
 		}
 		if now := l.opts.Now; !now.IsZero() && x.until <= now.UnixNano() {
 			in.warnf(x.at, "take it out, or agree on a new date with "+x.owner,

@@ -130,7 +130,7 @@ func parseList(s *source, identify func(event.ID, string) []string) (List, bool)
 	if root == nil {
 		return List{}, false
 	}
-	d := decoder{s}
+	d := decoder{source: s}
 	var l List
 	m := d.mapping(root, "list", "type", "field", "description", "entries")
 	if m == nil {

@@ -363,7 +363,7 @@ func (l *loader) playbook(name string) bool {
 
 // checkFixtures checks the lists that tests bring along.
 func checkFixtures(sp *spec, s *source, used []string, lists map[string]*compiledList) {
-	d := decoder{s}
+	d := decoder{source: s}
 	for _, t := range sp.tests {
 		for name, n := range t.lists {
 			if !slices.Contains(used, name) {

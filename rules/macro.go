@@ -30,7 +30,7 @@ func parseMacros(s *source, c *compiler, f *forms) {
 	if root == nil {
 		return
 	}
-	d := decoder{s}
+	d := decoder{source: s}
 	if root.shape != shapeMap {
 		d.errorf(root, "want name: condition", "macros must be a map")
 		return
@@ -66,7 +66,7 @@ func parseMacros(s *source, c *compiler, f *forms) {
 func (c *compiler) unusedMacros(s *source) {
 	for name, m := range c.macros {
 		if !m.used && !m.broken {
-			decoder{s}.warnf(m.at, "", "no rule uses macros.%s", name)
+			decoder{source: s}.warnf(m.at, "", "no rule uses macros.%s", name)
 		}
 	}
 }

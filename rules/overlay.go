@@ -32,7 +32,7 @@ func parseOverlay(s *source, f *forms) *overlay {
 	if root == nil {
 		return nil
 	}
-	d := decoder{s}
+	d := decoder{source: s}
 	if !f.id.MatchString(id) {
 		d.errorf(root, "", "an overlay's file is called by the id of its rule, such as lw.area.name.yaml")
 		return nil
@@ -53,7 +53,7 @@ func parseOverlay(s *source, f *forms) *overlay {
 // apply changes a rule that is sound. Its result is nil where the overlay has an error: the rule is
 // then as it was shipped.
 func (o *overlay) apply(shipped *spec) *spec {
-	d := decoder{o.source}
+	d := decoder{source: o.source}
 	sp := *shipped
 	sp.overlay, sp.shipped = o, shipped
 	r := &sp.rule
@@ -103,7 +103,7 @@ func (o *overlay) apply(shipped *spec) *spec {
 	}
 	sp.tests = nil
 	if n := m["tests"]; n != nil {
-		sp.tests = parseTests(d, n)
+		sp.tests = parseTests(d, n, r.Kind)
 	}
 	if o.source.failed() {
 		return nil

@@ -37,12 +37,12 @@ func (b *builder) roster(n *node, s *source) *compiledList {
 		for name := range b.c.lists {
 			names = append(names, name)
 		}
-		decoder{s}.errorf(n, meant(n.text, names), "unknown list lists.%s", n.text)
+		decoder{source: s}.errorf(n, meant(n.text, names), "unknown list lists.%s", n.text)
 		return nil
 	}
 	b.m.rosters = append(b.m.rosters, n.text)
 	if l.Type == ListCIDR {
-		decoder{s}.errorf(n, "its entries are keys of the rule", "lists.%s holds networks", n.text)
+		decoder{source: s}.errorf(n, "its entries are keys of the rule", "lists.%s holds networks", n.text)
 		return nil
 	}
 	return l
@@ -55,7 +55,7 @@ func (b *builder) key(n *node, s *source, list, text string) ([]event.Value, boo
 		parts = strings.Split(text, ",")
 	}
 	if len(parts) != len(b.rule.By) {
-		decoder{s}.errorf(n, "separate them by commas, in the order of by", "an entry of lists.%s has %d values, by has %d fields", list, len(parts), len(b.rule.By))
+		decoder{source: s}.errorf(n, "separate them by commas, in the order of by", "an entry of lists.%s has %d values, by has %d fields", list, len(parts), len(b.rule.By))
 		return nil, false
 	}
 	var ev event.Event
@@ -63,13 +63,13 @@ func (b *builder) key(n *node, s *source, list, text string) ([]event.Value, boo
 	for i, id := range b.rule.By {
 		x := setting{field: id}
 		if err := x.parse(strings.TrimSpace(parts[i])); err != nil {
-			decoder{s}.errorf(n, "", "an entry of lists.%s is no key of the rule: %s holds other values", list, id)
+			decoder{source: s}.errorf(n, "", "an entry of lists.%s is no key of the rule: %s holds other values", list, id)
 			return nil, false
 		}
 		x.apply(&ev)
 		v, ok := ev.ValueOf(id)
 		if !ok {
-			decoder{s}.errorf(n, "", "an entry of lists.%s has no %s", list, id)
+			decoder{source: s}.errorf(n, "", "an entry of lists.%s has no %s", list, id)
 			return nil, false
 		}
 		out = append(out, v)
@@ -87,7 +87,7 @@ func (b *builder) maintenance(s *source, list, text string) (Maintenance, bool) 
 		w.From, okFrom = parseInstant(from)
 		w.Until, okUntil = parseInstant(until)
 		if !okFrom || !okUntil || w.From >= w.Until {
-			decoder{s}.errorf(n, "want gw-1 2026-01-31T22:00:00Z/2026-02-01T02:00:00Z", "an entry of lists.%s has no span of time", list)
+			decoder{source: s}.errorf(n, "want gw-1 2026-01-31T22:00:00Z/2026-02-01T02:00:00Z", "an entry of lists.%s has no span of time", list)
 			return w, false
 		}
 		text = strings.TrimSpace(text[:i])

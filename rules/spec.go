@@ -88,7 +88,7 @@ func parseSpec(s *source, f *forms) *spec {
 	if root == nil {
 		return nil
 	}
-	d := decoder{s}
+	d := decoder{source: s}
 	m := d.mapping(root, "rule", ruleKeys()...)
 	if m == nil {
 		return nil
@@ -122,7 +122,7 @@ func parseSpec(s *source, f *forms) *spec {
 	sp.suppress(d, m["suppress"])
 	sp.display(d, m)
 	if n := m["tests"]; n != nil {
-		sp.tests = parseTests(d, n)
+		sp.tests = parseTests(d, n, r.Kind)
 	}
 	return sp
 }

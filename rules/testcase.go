@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -17,7 +18,13 @@ type testCase struct {
 	moves  []testMove // in order of time; at one instant in the order written
 	alerts []expectedAlert
 	lists  map[string]*node
+
+	baseline *testBaseline        // what is normal, for a spike
+	vendors  map[string][]setting // what the events of a vendor carry beside
 }
+
+// testBaseline is a spike's baseline: hits among total events, or hits in a window.
+type testBaseline struct{ total, hits int64 }
 
 // testMove is an event, or a step of the clock.
 type testMove struct {
@@ -30,6 +37,7 @@ type testMove struct {
 type setting struct {
 	field event.ID
 	label string
+	alert string // field of an alert, in the tests of a chain
 	clear bool
 	text  string
 	num   int64
@@ -39,8 +47,9 @@ type setting struct {
 
 // expectedAlert is an alert that a test demands; only what is stated is compared.
 type expectedAlert struct {
-	at   time.Duration
-	want []wanted
+	at     time.Duration
+	status event.Status // recovered or updated, for a document about an earlier alert
+	want   []wanted
 }
 
 // wanted is a property of an expected alert: count, title, … or a field of its key.
@@ -57,14 +66,15 @@ const (
 )
 
 // parseTests reads tests. Problems in them are errors: a test that cannot run proves nothing.
-func parseTests(d decoder, n *node) []*testCase {
+func parseTests(d decoder, n *node, kind Kind) []*testCase {
+	d.alerts = kind == Chain
 	if n.shape != shapeList || len(n.items) == 0 {
 		d.errorf(n, "want entries with events and alerts, or with a table", "tests must be a list")
 		return nil
 	}
 	var out []*testCase
 	for i, item := range d.list(n, "tests", maxTests) {
-		m := d.mapping(item, "test", "name", "given", "events", "alerts", "table", "lists")
+		m := d.mapping(item, "test", "name", "given", "events", "alerts", "table", "lists", "vendors", "baseline")
 		if m == nil {
 			continue
 		}
@@ -87,6 +97,12 @@ func parseTests(d decoder, n *node) []*testCase {
 		} else if l != nil {
 			d.errorf(l, "want {name: [entries]}", "lists must be a map")
 		}
+		if b := m["baseline"]; b != nil {
+			t.baseline = d.baseline(b, kind)
+		}
+		if v := m["vendors"]; v != nil {
+			t.vendors = d.vendors(v)
+		}
 		switch table, events := m["table"], m["events"]; {
 		case table != nil && (events != nil || m["alerts"] != nil):
 			d.errorf(table, "its alert column says what fires", "a test has a table, or events and alerts")
@@ -107,6 +123,54 @@ func parseTests(d decoder, n *node) []*testCase {
 		slices.SortStableFunc(t.moves, func(a, b testMove) int { return int(sign(int64(a.at - b.at))) })
 		slices.SortStableFunc(t.alerts, func(a, b expectedAlert) int { return int(sign(int64(a.at - b.at))) })
 		out = append(out, t)
+	}
+	return out
+}
+
+// baseline reads {total, hits}.
+func (d decoder) baseline(n *node, kind Kind) *testBaseline {
+	m := d.mapping(n, "baseline", "total", "hits")
+	if m == nil {
+		return nil
+	}
+	if kind != Spike {
+		d.errorf(n, "", "a rule of kind %s has no baseline", kind)
+	}
+	if m["hits"] == nil {
+		d.errorf(n, "want {total: 200, hits: 4}", "baseline has no hits")
+		return nil
+	}
+	b := &testBaseline{hits: d.integer(m["hits"], "baseline.hits", 0, 1_000_000_000)}
+	b.total = b.hits
+	if t := m["total"]; t != nil {
+		b.total = d.integer(t, "baseline.total", b.hits, 1_000_000_000)
+	}
+	return b
+}
+
+// vendors reads what the events of each vendor carry: {acme: {liveness.threshold: 0.8}}.
+func (d decoder) vendors(n *node) map[string][]setting {
+	if n.shape != shapeMap {
+		d.errorf(n, "want {acme: {liveness.threshold: 0.8}}", "vendors must be a map")
+		return nil
+	}
+	out := map[string][]setting{}
+	for _, p := range n.pairs {
+		if p.value.shape != shapeMap {
+			d.errorf(p.value, "want {liveness.threshold: 0.8}", "a vendor's fixture must be a map")
+			continue
+		}
+		for _, v := range p.value.pairs {
+			s, ok := d.setting(v.key, v.value, 1)
+			if !ok {
+				break
+			}
+			if s.label != "" {
+				d.errorf(v.key, "", "a vendor sets fields, not labels")
+				break
+			}
+			out[p.key.text] = append(out[p.key.text], s)
+		}
 	}
 	return out
 }
@@ -218,6 +282,20 @@ func (d decoder) setting(key, value *node, i int64) (setting, bool) {
 		s.text = numbered(value.text, i)
 		return s, true
 	}
+	if f, ok := alertFields()[key.text]; ok && d.alerts {
+		var texts []string
+		for _, item := range d.list(value, key.text, 100) {
+			if !d.scalar(item, key.text) {
+				return setting{}, false
+			}
+			texts = append(texts, numbered(item.text, i))
+		}
+		s, err := alertSetting(key.text, f.kind, texts)
+		if err != nil {
+			d.errorf(value, "", "%s", err)
+		}
+		return s, err == nil
+	}
 	id, ok := d.field(key, "test")
 	if !ok {
 		return setting{}, false
@@ -253,6 +331,43 @@ func (d decoder) setting(key, value *node, i int64) (setting, bool) {
 		return s, false
 	}
 	return s, true
+}
+
+// alertSetting reads a field of an alert.
+func alertSetting(name string, k kind, texts []string) (setting, error) {
+	s := setting{alert: name, list: texts}
+	if name == "threat.tactic.name" {
+		return s, errors.New("threat.tactic.name follows from threat.technique.id")
+	}
+	if k == kindStrings {
+		return s, nil
+	}
+	if len(texts) != 1 {
+		return s, fmt.Errorf("%s has one value", name)
+	}
+	var err error
+	switch s.text = texts[0]; {
+	case name == "event.severity":
+		word := event.Severity(s.text)
+		if n, e := strconv.Atoi(s.text); e == nil {
+			for _, x := range event.Severities() {
+				if x.Number() == n {
+					word = x
+				}
+			}
+		}
+		if s.num = int64(word.Number()); s.num == 0 {
+			return s, fmt.Errorf("event.severity %q: want low, medium, high or critical", s.text)
+		}
+	case k == kindInt:
+		s.num, err = strconv.ParseInt(s.text, 10, 64)
+	case k == kindFloat:
+		s.real, err = strconv.ParseFloat(s.text, 64)
+	}
+	if err != nil {
+		return s, fmt.Errorf("%s: %q is not a number", name, s.text)
+	}
+	return s, nil
 }
 
 func numbered(text string, i int64) string {
@@ -339,7 +454,7 @@ func (s *setting) apply(e *event.Event) {
 
 // alertProperties are what an expected alert may state beside fields of its key.
 func alertProperties() []string {
-	return []string{"at", "count", "distinct.count", "suppressed", "threshold", "title"}
+	return append(counters(), "at", "recovered", "steps", "suppressed", "title", "updated")
 }
 
 func parseAlerts(d decoder, n *node, t *testCase) {
@@ -357,7 +472,17 @@ func parseAlerts(d decoder, n *node, t *testCase) {
 			_, field := event.Lookup(p.key.text)
 			switch {
 			case p.key.text == "at":
-			case !field && !slices.Contains(alertProperties(), p.key.text):
+			case p.key.text == "recovered" || p.key.text == "updated":
+				if d.truth(p.value, p.key.text) {
+					x.status = event.Status(p.key.text)
+				}
+			case p.key.text == "steps":
+				for i, item := range d.list(p.value, "steps", maxSteps) {
+					if d.scalar(item, "steps") {
+						x.want = append(x.want, wanted{"steps[" + strconv.Itoa(i) + "].count", item.text})
+					}
+				}
+			case !field && stepCounter(p.key.text) < 0 && !slices.Contains(alertProperties(), p.key.text):
 				d.errorf(p.key, meant(p.key.text, alertProperties()), "unknown key %q in an expected alert", p.key.text)
 			case d.scalar(p.value, p.key.text):
 				x.want = append(x.want, wanted{p.key.text, p.value.text})

@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -102,7 +101,7 @@ func runTest(rule *Rule, t *testCase, number int) []string {
 	for _, x := range t.alerts {
 		found, near := -1, ""
 		for i, a := range fired {
-			if matched[i] || offsetOf(a) != x.at {
+			if matched[i] || offsetOf(a) != x.at || a.Status != x.status {
 				continue
 			}
 			if near = differs(a, x.want); near == "" {
@@ -116,18 +115,18 @@ func runTest(rule *Rule, t *testCase, number int) []string {
 		case near != "":
 			failures = append(failures, fmt.Sprintf("alert at %s: %s", formatOffset(x.at), near))
 			for i, a := range fired {
-				if !matched[i] && offsetOf(a) == x.at {
+				if !matched[i] && offsetOf(a) == x.at && a.Status == x.status {
 					matched[i] = true
 					break
 				}
 			}
 		default:
-			failures = append(failures, fmt.Sprintf("no alert at %s", formatOffset(x.at)))
+			failures = append(failures, fmt.Sprintf("no %s at %s", statusWord(x.status), formatOffset(x.at)))
 		}
 	}
 	for i, a := range fired {
 		if !matched[i] {
-			failures = append(failures, fmt.Sprintf("alert at %s was not expected: %s", formatOffset(offsetOf(a)), a.Rule.Name))
+			failures = append(failures, fmt.Sprintf("%s at %s was not expected: %s", statusWord(a.Status), formatOffset(offsetOf(a)), a.Rule.Name))
 		}
 	}
 	return failures
@@ -171,51 +170,7 @@ func (s *Set) compiler(lists map[string]*compiledList) *compiler {
 	return c
 }
 
-// fire plays a test's events and returns the alerts, in order of time.
-func fire(r *Rule, t *testCase, number int) []*event.Alert {
-	set := NewSet(r)
-	m := set.NewMatcher()
-	w := NewWindows(set.Rules(), event.Hash{}, WindowConfig{})
-	var ev event.Event
-	var buf event.SignalBuffer
-	var alerts []*event.Alert
-	take := func(fired []Fired) {
-		for _, f := range fired {
-			alerts = append(alerts, f.Alert)
-		}
-	}
-	at := event.Position{Source: "test", Path: "-", Ordinal: 1}
-	flush := func(ingest int64, idle bool) {
-		at.Idle = idle
-		take(w.Apply(Step{Signals: buf.Signals, Positions: []event.Position{at}, Agent: "test", Ingest: ingest}))
-		buf.Reset()
-		at.Start = at.End
-	}
-	for i := range t.moves {
-		mv := &t.moves[i]
-		now := testBase().Add(mv.at).UnixNano()
-		if mv.clock {
-			flush(now, true)
-			continue
-		}
-		ev.Reset()
-		ev.SetTime(event.Timestamp, now)
-		ev.SetString(event.EventKind, "event")
-		ev.SetString(event.EventDataset, "liveward.event")
-		for j := range mv.values {
-			mv.values[j].apply(&ev)
-		}
-		id := event.HashStrings("test", r.ID, strconv.Itoa(number), strconv.Itoa(i))
-		m.Match(&ev, Origin{Offset: int64(i), Ingest: now, Event: id}, &buf)
-		at.End, at.MaxTime = int64(i+1), max(at.MaxTime, now)
-	}
-	flush(at.MaxTime, false)
-	take(w.End())
-	slices.SortStableFunc(alerts, func(a, b *event.Alert) int { return int(sign(a.Time - b.Time)) })
-	return alerts
-}
-
-func offsetOf(a *event.Alert) time.Duration { return time.Duration(a.Time - testBase().UnixNano()) }
+func offsetOf(a testAlert) time.Duration { return time.Duration(a.Time - testBase().UnixNano()) }
 
 func formatOffset(d time.Duration) string {
 	if d < 0 {
@@ -224,8 +179,20 @@ func formatOffset(d time.Duration) string {
 	return event.FormatDuration(d)
 }
 
+// statusWord is what a document is called in messages.
+func statusWord(s event.Status) string {
+	switch s {
+	case event.Recovered:
+		return "recovery"
+	case event.Updated:
+		return "update"
+	case event.Firing:
+	}
+	return "alert"
+}
+
 // differs says which stated property an alert does not have; "" where it has all.
-func differs(a *event.Alert, want []wanted) string {
+func differs(a testAlert, want []wanted) string {
 	for _, x := range want {
 		var got string
 		switch x.name {
@@ -239,6 +206,9 @@ func differs(a *event.Alert, want []wanted) string {
 			got = a.Rule.Name
 		default:
 			got = "absent"
+			if v, ok := a.counters[x.name]; ok {
+				got = v
+			}
 			for _, v := range a.Key {
 				if v.Field.String() == x.name {
 					got = v.String()

@@ -20,7 +20,8 @@ import (
 // The first line names the columns: t, fields, and alert at the end. A row is an event at t, or with
 // "xN every D" N events from t on, in whose values {i} counts from 1. "-" is no value; a value with
 // blanks stands in double quotes. ALERT says that an alert fires at the row's last event, ALERT@D
-// that one fires at that time; several are joined by commas. Lines that begin with # are comments.
+// that one fires at that time, RECOVERED that what was absent is back; several are joined by commas.
+// A row of "clock" alone moves the clock to t. Lines that begin with # are comments.
 func parseTable(d decoder, n, given *node, t *testCase) {
 	char := 0
 	var columns []tableCell
@@ -108,6 +109,9 @@ func tableHead(d decoder, n *node, columns []tableCell) bool {
 			continue
 		}
 		_, field := event.Lookup(c.text)
+		if _, ok := alertFields()[c.text]; ok && d.alerts {
+			field = true
+		}
 		if name, label := strings.CutPrefix(c.text, "labels."); !field && (!label || name == "") {
 			hint := ""
 			if s := nearest(c.text, fieldNames()); s != "" {
@@ -133,6 +137,17 @@ func tableRow(d decoder, n, given *node, columns, cells []tableCell, t *testCase
 	}
 	repeat, every := int64(1), time.Duration(0)
 	rest := cells[1:]
+	if len(rest) > 0 && rest[0].text == "clock" && !rest[0].quoted {
+		t.moves = append(t.moves, testMove{at: from, clock: true})
+		switch len(rest) {
+		case 1:
+			return true
+		case 2:
+			return tableMarks(d, n, rest[1], from, t)
+		}
+		d.at(n, rest[2].char, "", "after clock stands nothing but what fires")
+		return false
+	}
 	if len(rest) > 0 && !rest[0].quoted {
 		if number, ok := strings.CutPrefix(rest[0].text, "x"); ok {
 			if v, err := strconv.ParseInt(number, 10, 64); err == nil {
@@ -178,7 +193,7 @@ func tableRow(d decoder, n, given *node, columns, cells []tableCell, t *testCase
 			}
 		}
 		for j, c := range rest {
-			s, err := cellSetting(fields[j].text, c, i+1)
+			s, err := d.cell(fields[j].text, c, i+1)
 			if err != nil {
 				d.at(n, c.char, "", "%s", err)
 				return false
@@ -200,7 +215,7 @@ func tableMarks(d decoder, n *node, c tableCell, last time.Duration, t *testCase
 	}
 	for mark := range strings.SplitSeq(c.text, ",") {
 		x := expectedAlert{at: last}
-		at, has := strings.CutPrefix(mark, "ALERT@")
+		word, at, has := strings.Cut(mark, "@")
 		if has {
 			v, err := parseOffset(at)
 			if err != nil {
@@ -208,13 +223,30 @@ func tableMarks(d decoder, n *node, c tableCell, last time.Duration, t *testCase
 				return false
 			}
 			x.at = v
-		} else if mark != "ALERT" {
-			d.at(n, c.char, "write ALERT, ALERT@190s, or nothing", "%q in the column alert", mark)
+		}
+		switch word {
+		case "ALERT":
+		case "RECOVERED":
+			x.status = event.Recovered
+		default:
+			d.at(n, c.char, "write ALERT, ALERT@190s, RECOVERED@15m, or nothing", "%q in the column alert", mark)
 			return false
 		}
 		t.alerts = append(t.alerts, x)
 	}
 	return true
+}
+
+// cell reads a value of a table.
+func (d decoder) cell(name string, c tableCell, i int64) (setting, error) {
+	f, ok := alertFields()[name]
+	if !ok || !d.alerts {
+		return cellSetting(name, c, i)
+	}
+	if c.text == "-" && !c.quoted {
+		return setting{label: name, clear: true}, nil
+	}
+	return alertSetting(name, f.kind, strings.Split(numbered(c.text, i), ","))
 }
 
 func cellSetting(name string, c tableCell, i int64) (setting, error) {
