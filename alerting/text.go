@@ -73,7 +73,6 @@ func pad(r rune, width int) string {
 	return strings.Repeat("0", max(width-len(s), 0)) + s
 }
 
-//nolint:gochecknoglobals // compiled once, never written to
 var (
 	webScheme = regexp.MustCompile(`(?i)h(tt)(ps?://)`)
 	anyScheme = regexp.MustCompile(`(?i)([a-z0-9+.-])://`)

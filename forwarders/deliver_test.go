@@ -309,8 +309,10 @@ func TestDeliverProperty(t *testing.T) {
 			if call > trouble {
 				return nil
 			}
-			causes := []error{nil, &OverloadError{Err: errors.New("429")}, &TooLargeError{Status: 413, Err: errors.New("413")},
-				&ConfigError{Kind: Privilege, Err: errors.New("403")}, errors.New("reset")}
+			causes := []error{
+				nil, &OverloadError{Err: errors.New("429")}, &TooLargeError{Status: 413, Err: errors.New("413")},
+				&ConfigError{Kind: Privilege, Err: errors.New("403")}, errors.New("reset"),
+			}
 			cause := rapid.SampledFrom(causes).Draw(t, "cause")
 			if rapid.Bool().Draw(t, "whole") {
 				return cause

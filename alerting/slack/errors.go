@@ -70,7 +70,6 @@ func hint(code string) string {
 	return ""
 }
 
-//nolint:gochecknoglobals // compiled once, never written to
 var slackWord = regexp.MustCompile(`^[a-z0-9_]{1,64}$`)
 
 // translate makes an Error of what the client returned, whose own texts may hold the webhook's

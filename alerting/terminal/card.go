@@ -152,7 +152,7 @@ func (c *card) footer(parts []string) {
 func wrap(s string, n int) []string {
 	var lines []string
 	line, used := "", 0
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		w := columns(word)
 		if used > 0 && used+1+w <= n {
 			line += " " + word

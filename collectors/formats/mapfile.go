@@ -227,9 +227,7 @@ func readField(n strict.Node) (fieldDef, bool) {
 	} else if !other.IsZero() {
 		other.Bad("", "else: needs a map:")
 	}
-	if !readConversion(&f, field, as, unit, to) {
-		return f, false
-	}
+	readConversion(&f, field, as, unit, to)
 	if f.plus != nil && (f.op.as != asTime || f.op.plusUnit == 0) {
 		n.Bad("write plus: latencies.request and plus_unit: ms", "plus: adds a duration of known unit to a time")
 	}

@@ -20,15 +20,15 @@ func parsePath(s string) ([]step, error) {
 	var steps []step
 	i := 0
 	for i < len(s) {
-		switch {
-		case s[i] == '"':
+		switch s[i] {
+		case '"':
 			end := strings.IndexByte(s[i+1:], '"')
 			if end < 0 {
 				return nil, errors.New("a quote is not closed")
 			}
 			steps = append(steps, step{key: s[i+1 : i+1+end]})
 			i += end + 2
-		case s[i] == '[':
+		case '[':
 			end := strings.IndexByte(s[i:], ']')
 			if end < 0 {
 				return nil, errors.New("a bracket is not closed")

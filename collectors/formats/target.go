@@ -60,7 +60,7 @@ func writableNames() []string {
 }
 
 // readConversion decides how the field is filled: by what the field is, unless the map says otherwise.
-func readConversion(f *fieldDef, field *event.Field, as, unit, to strict.Node) bool {
+func readConversion(f *fieldDef, field *event.Field, as, unit, to strict.Node) {
 	o := &f.op
 	if !unit.IsZero() {
 		o.unit = readUnit(unit)
@@ -92,7 +92,7 @@ func readConversion(f *fieldDef, field *event.Field, as, unit, to strict.Node) b
 		to.Bad("list the words of the log with map:, or give one with value:", "%s takes no free text from a log", field.Name)
 	}
 	if as.IsZero() {
-		return true
+		return
 	}
 	word := as.Text()
 	if o.as == asTime {
@@ -109,7 +109,7 @@ func readConversion(f *fieldDef, field *event.Field, as, unit, to strict.Node) b
 		default:
 			as.Bad("a time is one of time, epoch_s, epoch_ms, epoch_us, epoch_ns", "%s cannot be read as %q", field.Name, word)
 		}
-		return true
+		return
 	}
 	text := o.as == asText && (field.Type == event.Keyword || field.Type == event.Keywords || field.Type == event.Text)
 	switch {
@@ -122,7 +122,6 @@ func readConversion(f *fieldDef, field *event.Field, as, unit, to strict.Node) b
 	default:
 		as.Bad("as: is lower or upper for words, attempts for retry lists, epoch_s … epoch_ns for times", "%s cannot be read as %q", field.Name, word)
 	}
-	return true
 }
 
 // naturalConversion is how a field is filled if the map says nothing about it.

@@ -43,9 +43,11 @@ func (f *Forwarder) Preflight(ctx context.Context) (Privileges, error) {
 func excessOwn() []string {
 	return []string{"read", "index", "delete", "delete_index", "manage", "all"}
 }
+
 func excessOther() []string {
 	return []string{"read", "create_doc", "index", "delete", "delete_index", "manage", "all"}
 }
+
 func excessCluster() []string {
 	return []string{"monitor", "manage", "manage_security", "manage_api_key", "manage_index_templates", "manage_pipeline", "all"}
 }

@@ -72,8 +72,10 @@ func must(t testing.TB, err error) {
 
 // poison is a document with text in a field of type ip.
 func poison() event.Document {
-	return event.Document{ID: event.HashStrings("poison"), Dataset: "liveward.event",
-		JSON: []byte(`{"@timestamp":"2026-01-01T00:00:00.000Z","event":{"id":"x"},"source":{"ip":"` + forwarderstest.PoisonValue + `"}}`)}
+	return event.Document{
+		ID: event.HashStrings("poison"), Dataset: "liveward.event",
+		JSON: []byte(`{"@timestamp":"2026-01-01T00:00:00.000Z","event":{"id":"x"},"source":{"ip":"` + forwarderstest.PoisonValue + `"}}`),
+	}
 }
 
 // without removes event.ingested, after checking it.
@@ -332,8 +334,10 @@ func TestBlocks(t *testing.T) {
 }
 
 func delivery(f *Forwarder) *forwarders.Delivery {
-	return &forwarders.Delivery{Forwarder: f, Now: clock,
-		DeadLetter: func(context.Context, event.Document, forwarders.Rejected) error { return nil }}
+	return &forwarders.Delivery{
+		Forwarder: f, Now: clock,
+		DeadLetter: func(context.Context, event.Document, forwarders.Rejected) error { return nil },
+	}
 }
 
 func TestTenants(t *testing.T) {
@@ -549,8 +553,10 @@ func strs(plan []Request) []string {
 func TestUnknownFieldsAreKeptUnindexed(t *testing.T) {
 	s := estest.Shared(t)
 	cfg := writer(t, s)
-	doc := event.Document{ID: event.HashStrings("x"), Dataset: "liveward.event",
-		JSON: []byte(`{"@timestamp":"2026-01-01T00:00:00.000Z","event":{"id":"x","surprise":{"deep":1}},"new":"field"}`)}
+	doc := event.Document{
+		ID: event.HashStrings("x"), Dataset: "liveward.event",
+		JSON: []byte(`{"@timestamp":"2026-01-01T00:00:00.000Z","event":{"id":"x","surprise":{"deep":1}},"new":"field"}`),
+	}
 	must(t, newForwarder(t, cfg).Forward(t.Context(), []event.Document{doc}))
 	docs := s.Docs(t, stream(cfg))
 	if len(docs) != 1 || !bytes.Contains(docs[0].Source, []byte("surprise")) {

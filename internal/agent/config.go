@@ -15,7 +15,7 @@ import (
 // Config is the whole configuration, as liveward.yaml has it. The doc tags are the reference in
 // docs/configuration.md; a test keeps the two in step.
 type Config struct {
-	Agent         AgentConfig         `yaml:"agent" doc:"The agent itself."`
+	Agent         ProcessConfig       `yaml:"agent" doc:"The agent itself."`
 	Inputs        []InputConfig       `yaml:"inputs" doc:"The logs to read. At least one."`
 	Privacy       PrivacyConfig       `yaml:"privacy" doc:"Pseudonyms and what else leaves a log."`
 	Rules         RulesConfig         `yaml:"rules" doc:"The rules and their playbooks."`
@@ -27,8 +27,8 @@ type Config struct {
 	Kibana        KibanaConfig        `yaml:"kibana" doc:"Where links of alerts lead. Left out: no links."`
 }
 
-// AgentConfig is about the process.
-type AgentConfig struct {
+// ProcessConfig is about the process.
+type ProcessConfig struct {
 	ID       string      `yaml:"id" doc:"Name of this agent; part of its subjects in the journal. Default: the host's name."`
 	Data     string      `yaml:"data" doc:"Data directory, mode 0700, for one agent."`
 	Memory   strict.Size `yaml:"memory" doc:"Soft limit of the process's memory."`
@@ -130,7 +130,7 @@ type KibanaConfig struct {
 // Default returns the configuration before a file is read.
 func Default() Config {
 	return Config{
-		Agent: AgentConfig{
+		Agent: ProcessConfig{
 			Data: "/var/lib/liveward", Memory: 512 << 20, CPUs: max(1, runtime.NumCPU()/2), LogLevel: "info",
 		},
 		Journal: JournalConfig{

@@ -106,7 +106,7 @@ func PrepareDemo(cfg Config, slackWebhook string) (*Plan, error) {
 }
 
 // name is what may stand in a subject of the journal.
-var name = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`) //nolint:gochecknoglobals // constant
+var name = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 func prepare(cfg Config, f *strict.File) (*Plan, error) {
 	p := &Plan{Config: cfg}

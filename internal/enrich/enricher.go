@@ -140,10 +140,10 @@ func outcome(ev *event.Event) {
 	}
 	ev.Clear(event.EventType)
 	ev.Append(event.EventType, "access")
-	switch {
-	case auth == "refused":
+	switch auth {
+	case "refused":
 		ev.Append(event.EventType, "denied")
-	case auth == "accepted":
+	case "accepted":
 		ev.Append(event.EventType, "allowed")
 	}
 	switch ev.Str(event.EventAction) {

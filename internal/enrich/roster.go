@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,12 +61,7 @@ func (r *KeyRoster) lookup(raw string) *rosterKey {
 
 // grants tells whether the key may do an action; a key without scopes may do all.
 func (k *rosterKey) grants(action string) bool {
-	for _, s := range k.scopes {
-		if s == action {
-			return true
-		}
-	}
-	return len(k.scopes) == 0
+	return len(k.scopes) == 0 || slices.Contains(k.scopes, action)
 }
 
 // LoadKeyRoster reads a roster:

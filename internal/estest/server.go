@@ -229,7 +229,7 @@ func (s *Server) waitHealthy() error {
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	last := errors.New("no answer")
+	var last error
 	for {
 		status, body, err := s.do(ctx, http.MethodGet, "/_cluster/health?wait_for_status=yellow&timeout=10s", nil)
 		if err == nil && status == http.StatusOK && !bytes.Contains(body, []byte(`"timed_out":true`)) {

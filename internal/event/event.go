@@ -7,6 +7,7 @@ package event
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // presentWords is the length of the presence set.
@@ -122,12 +123,9 @@ func (e *Event) Append(id ID, v string) {
 		e.list[id] = e.list[id][:0]
 		e.mark(id)
 	}
-	for _, have := range e.list[id] {
-		if have == v {
-			return
-		}
+	if !slices.Contains(e.list[id], v) {
+		e.list[id] = append(e.list[id], v)
 	}
-	e.list[id] = append(e.list[id], v)
 }
 
 // List returns a Keywords field; nil where absent. The slice must not be written to.

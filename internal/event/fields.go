@@ -151,6 +151,7 @@ const (
 	Bool                 // boolean
 )
 
+//nolint:gochecknoglobals // constant; Go has no constant arrays
 var typeNames = [...]string{"keyword", "keywords", "text", "ip", "date", "long", "double", "boolean"}
 
 // String is the type's name in documentation.
@@ -171,6 +172,7 @@ const (
 	Transient               // needed before privacy, never stored
 )
 
+//nolint:gochecknoglobals // constant; Go has no constant arrays
 var classNames = [...]string{"plain", "identifier", "free text", "path", "address", "pseudonym", "transient"}
 
 // String is the class's name in documentation.

@@ -11,6 +11,7 @@ import (
 // hashes all have this form; as text it is 26 characters of lower-case base32.
 type Hash [16]byte
 
+//nolint:gochecknoglobals // made once, never changed
 var hashText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // HashTextLen is the length of a Hash as text.

@@ -126,8 +126,10 @@ type actor struct {
 // schedule puts an attack on the queue.
 func (g *Generator) schedule(index, nth int, at int64) {
 	a := g.cfg.Attacks[index]
-	g.actors = append(g.actors, actor{attack: a, nth: nth, index: index, start: at,
-		r: newRNG(g.cfg.Seed^mix(uint64(index)<<32|uint64(nth)), streamAttack)})
+	g.actors = append(g.actors, actor{
+		attack: a, nth: nth, index: index, start: at,
+		r: newRNG(g.cfg.Seed^mix(uint64(index)<<32|uint64(nth)), streamAttack),
+	})
 	g.queue.push(entry{at: at, kind: kindActor, index: int32(len(g.actors) - 1)})
 }
 

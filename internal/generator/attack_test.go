@@ -46,8 +46,10 @@ type pack struct {
 }
 
 func newPack(tb testing.TB, g *Generator) *pack {
-	p := &pack{tb: tb, allow: map[string][]netip.Prefix{}, fired: map[string]map[string]bool{},
-		burst: newWindow(5 * time.Minute), spray: newWindow(10 * time.Minute), farm: newWindow(time.Hour), waves: newWindow(10 * time.Minute)}
+	p := &pack{
+		tb: tb, allow: map[string][]netip.Prefix{}, fired: map[string]map[string]bool{},
+		burst: newWindow(5 * time.Minute), spray: newWindow(10 * time.Minute), farm: newWindow(time.Hour), waves: newWindow(10 * time.Minute),
+	}
 	for _, k := range g.Keys() {
 		for _, c := range k.Allow {
 			p.allow[k.ID] = append(p.allow[k.ID], netip.MustParsePrefix(c).Masked())
@@ -182,8 +184,10 @@ func TestGenuineTrafficIsSilent(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"busy day":  {SessionsPerDay: 150_000, Duration: time.Hour},
 		"high rate": {Rate: 70, Duration: 11 * time.Minute},
-		"odd day": {SessionsPerDay: 20_000, Duration: 2 * time.Hour,
-			Confounders: []Confounder{CGNAT, CampaignSurge, ReleaseQuality, BrownOut, ClockSkew, Duplicates, OutOfOrder, Malformed, LogLoss}},
+		"odd day": {
+			SessionsPerDay: 20_000, Duration: 2 * time.Hour,
+			Confounders: []Confounder{CGNAT, CampaignSurge, ReleaseQuality, BrownOut, ClockSkew, Duplicates, OutOfOrder, Malformed, LogLoss},
+		},
 	} {
 		cfg.Attacks = []Attack{}
 		g := newGenerator(t, cfg)

@@ -1,6 +1,9 @@
 package generator
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // call is one call as the gateway sees it. What a format does not log it does not log.
 type call struct {
@@ -8,7 +11,6 @@ type call struct {
 	duration int64 // of the whole call; 0: upstream and a little
 	upstream int64 // time of the vendor; -1: the gateway answered itself
 	request  [2]uint64
-	trace    bool
 
 	peer      string // who connected
 	client    string // whom the load balancer saw; empty where the peer is the caller
@@ -101,12 +103,7 @@ var browsers = [...]string{
 }
 
 func ownAddr(t *tenant, addr string) bool {
-	for _, a := range t.addrs {
-		if a == addr {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(t.addrs, addr)
 }
 
 // verdict puts the session's last outcome into the answer.

@@ -56,8 +56,12 @@ func (g *Generator) plant() {
 		make func() string
 		name string
 	}{
-		{"api_key", key, "api_key"}, {"jwt", jwt, "access_token"}, {"email", email, "email"},
-		{"phone", phone, "msisdn"}, {"pan", pan, "card"}, {"national_id", national, "nik"},
+		{"api_key", key, "api_key"},
+		{"jwt", jwt, "access_token"},
+		{"email", email, "email"},
+		{"phone", phone, "msisdn"},
+		{"pan", pan, "card"},
+		{"national_id", national, "nik"},
 	} {
 		kind, name, generate := secretOf.kind, secretOf.name, secretOf.make
 		inQuery, inPath, inAgent := note(kind, "query", generate()), note(kind, "path", generate()), note(kind, "user_agent", generate())
@@ -132,7 +136,7 @@ func (g *Generator) plant() {
 		return append(b[:len(b)/3], (`","frame":"` + cut)...)
 	}})
 
-	in := &incident{Incident: Incident{ID: "canaries", Class: "canaries", Authorised: true, Rules: Class(FaceInLog).rules(g.cfg.Format), Facts: map[string]string{}}}
+	in := &incident{Incident: Incident{ID: "canaries", Class: "canaries", Authorised: true, Rules: FaceInLog.rules(g.cfg.Format), Facts: map[string]string{}}}
 	g.incidents = append(g.incidents, in)
 	window := 30 * time.Second
 	if g.cfg.Duration > 0 {

@@ -29,8 +29,10 @@ const (
 
 // Confounders returns all of them.
 func Confounders() []Confounder {
-	return []Confounder{CGNAT, CampaignSurge, ReleaseQuality, BrownOut, KeyRotation, PenTestWindow, BranchTablet,
-		ClockSkew, LogLoss, Duplicates, OutOfOrder, Malformed}
+	return []Confounder{
+		CGNAT, CampaignSurge, ReleaseQuality, BrownOut, KeyRotation, PenTestWindow, BranchTablet,
+		ClockSkew, LogLoss, Duplicates, OutOfOrder, Malformed,
+	}
 }
 
 // DefaultConfounders are the ones a demonstration has: no shipped rule should mind them.

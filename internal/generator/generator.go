@@ -10,6 +10,7 @@ package generator
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -256,8 +257,8 @@ func (g *Generator) account(line *Line) {
 		return
 	}
 	g.stats.Labelled++
-	for i := len(g.incidents) - 1; i >= 0; i-- {
-		if in := g.incidents[i]; in.ID == line.Label {
+	for _, in := range slices.Backward(g.incidents) {
+		if in.ID == line.Label {
 			if in.Lines == 0 {
 				in.First = line.At
 			}

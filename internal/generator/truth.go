@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 )
@@ -64,9 +65,7 @@ func (g *Generator) Truth() []Incident {
 		i := in.Incident
 		i.Rules = slices.Clone(i.Rules)
 		facts := make(map[string]string, len(i.Facts))
-		for k, v := range i.Facts {
-			facts[k] = v
-		}
+		maps.Copy(facts, i.Facts)
 		i.Facts = facts
 		out = append(out, i)
 	}

@@ -59,7 +59,6 @@ type key struct {
 	ua       string
 	tls      string
 	cipher   string
-	cohort   int // which UTC hour it likes; unused keys stay quiet
 }
 
 type probe struct{ addr, ua string }
@@ -147,8 +146,10 @@ func newWorld(cfg *Config) *world {
 
 // newKey makes a key that is neither new nor due for rotation.
 func (w *world) newKey(r *rng, cfg *Config, tenant int32) key {
-	k := key{id: keyID(r.next()), secret: secret(r), tenant: tenant, tls: tls13, cipher: cipher13,
-		scopes: []string{"liveness-session-create", "liveness-check", "liveness-result"}}
+	k := key{
+		id: keyID(r.next()), secret: secret(r), tenant: tenant, tls: tls13, cipher: cipher13,
+		scopes: []string{"liveness-session-create", "liveness-check", "liveness-result"},
+	}
 	if r.chance(0.2) {
 		k.tls, k.cipher = tls12, cipher12
 	}

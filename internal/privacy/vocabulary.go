@@ -51,7 +51,7 @@ var (
 func makeWords(lists ...string) map[string]struct{} {
 	m := make(map[string]struct{})
 	for _, list := range lists {
-		for _, w := range strings.Fields(list) {
+		for w := range strings.FieldsSeq(list) {
 			m[w] = struct{}{}
 		}
 	}

@@ -26,7 +26,7 @@ func (f *File) decode(path string, v *value, out reflect.Value) {
 	if v.kind == null || v.kind == refused {
 		return // "key:" with nothing behind it leaves the default
 	}
-	if u, ok := out.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](out.Addr()); ok {
 		f.text(path, v, u)
 		return
 	}

@@ -31,7 +31,7 @@ const (
 
 // String is the kind as a problem names it.
 func (k kind) String() string {
-	switch k {
+	switch k { //exhaustive:enforce
 	case null:
 		return "nothing"
 	case whole, number:
@@ -105,8 +105,7 @@ func (f *File) parse(src []byte) *value {
 	file, err := parser.ParseBytes([]byte(s), 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		at, message := (*value)(nil), "not YAML"
-		var ye yaml.Error
-		if errors.As(err, &ye) { // the error's own text would quote the file
+		if ye, ok := errors.AsType[yaml.Error](err); ok { // the error's own text would quote the file
 			at, message = scalarAt(ye.GetToken()), "not YAML: "+ye.GetMessage()
 		}
 		return fail(at, message, "")
@@ -290,7 +289,7 @@ func colonText(p pair) string {
 
 // scalar is a value as it is written, quotes taken off. A value that is not one has none.
 func (v *value) scalar() (string, bool) {
-	switch v.kind {
+	switch v.kind { //exhaustive:enforce
 	case text, whole, number, truth:
 		return v.text, true
 	case mapping:
