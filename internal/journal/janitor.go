@@ -15,6 +15,9 @@ func (j *Journal) freeBytes() (int64, error) {
 	if j.cfg.URL != "" {
 		return 0, errors.ErrUnsupported
 	}
+	if j.cfg.Free != nil {
+		return j.cfg.Free()
+	}
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(j.cfg.Dir, &st); err != nil {
 		return 0, fmt.Errorf("free space of %s: %w", j.cfg.Dir, err)

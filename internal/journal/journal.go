@@ -67,6 +67,8 @@ type Config struct {
 	// ReserveFree is the free space of the disk that batches never use; alerts, rule sets and dead
 	// letters may use three quarters of it. Default 512 MiB.
 	ReserveFree int64
+	// Free tells how much of the disk is free; nil asks the system.
+	Free func() (int64, error)
 	// NoSync gives up the sync on every append. Only for tests and benchmarks that say so.
 	NoSync bool
 	// Replicas of the streams in a cluster: 1 or 3. Default 1.
