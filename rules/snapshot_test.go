@@ -24,6 +24,19 @@ func everyKind() []*Rule {
 		burst(func(r *Rule) { r.ID, r.Kind, r.Once = "lw.test.d", Each, []event.ID{event.LivenessSessionID} }),
 		burst(func(r *Rule) { r.ID, r.Once, r.Count = "lw.test.e", []event.ID{event.LivenessSessionID}, 2 }),
 		burst(func(r *Rule) { r.ID, r.By, r.Suppress.For = "lw.test.f", nil, 0 }),
+		burst(func(r *Rule) {
+			failThenPass(r)
+			r.ID, r.Window, r.Show, r.Once, r.Suppress.For = "lw.test.h", 20*time.Second, show, []event.ID{event.LivenessSessionID}, 0
+			r.Steps[0].AtLeast = 2
+		}),
+		burst(func(r *Rule) {
+			unanswered(r)
+			r.ID, r.Window, r.Show, r.Suppress.For = "lw.test.i", 20*time.Second, show, 0
+		}),
+		burst(func(r *Rule) {
+			newUser(r)
+			r.ID, r.FirstSeen, r.Show = "lw.test.j", FirstSeenSpec{History: 30 * time.Second, Learn: 5 * time.Second, Again: time.Minute}, show
+		}),
 	}
 }
 
@@ -56,6 +69,9 @@ func drawSteps(t *rapid.T, rules []*Rule) []Step {
 				Late:   rapid.IntRange(0, 9).Draw(t, "late") == 0,
 				Skewed: rapid.IntRange(0, 9).Draw(t, "skewed") == 0,
 				Drill:  rapid.Bool().Draw(t, "drill"),
+			}
+			if r.Kind == Sequence {
+				sig.Step = rapid.SampledFrom([]uint8{1, 1, 2, 2, StepReset + 1, StepReset + 2, 3}).Draw(t, "step")
 			}
 			sig.Event = event.HashStrings(fmt.Sprint(len(sent)))
 			for _, id := range r.By {
@@ -149,6 +165,7 @@ func filledWith(lines int, cfg WindowConfig) *Windows {
 		w.Apply(g.step(line{
 			t: at(float64(i) / 5), key: fmt.Sprintf("10.0.0.%d", i%9), of: []string{fmt.Sprint(i % 6)},
 			show: map[event.ID]string{event.UserAgentClass: fmt.Sprint(i % 4)}, path: fmt.Sprint("/", i%2),
+			steps: []uint8{uint8(1 + i%4/3)},
 		}))
 	}
 	return w
@@ -285,7 +302,7 @@ func FuzzRestore(f *testing.F) {
 		}
 		g := newGateway(5*time.Second, rules...)
 		for i := range 20 {
-			for _, fired := range w.Apply(g.step(line{t: at(float64(i)), key: "10.0.0.1", of: []string{"u"}})) {
+			for _, fired := range w.Apply(g.step(line{t: at(float64(i)), key: "10.0.0.1", of: []string{"u"}, steps: []uint8{1, 2}})) {
 				fired.Alert.AppendJSON(nil)
 			}
 		}

@@ -76,6 +76,8 @@ func (t *firstSeenTally) count(p *pending) (firing, bool) {
 		if t.keyed.len() > t.limits.max {
 			t.evict()
 		}
+	} else if k.last <= timeSub(timeSub(p.time, t.history), t.history) {
+		k.born = p.time // forgotten, though still there
 	}
 	if t.began == noTime {
 		t.began = p.time

@@ -30,7 +30,7 @@ func burst(mods ...func(*Rule)) *Rule {
 	for _, m := range mods {
 		m(r)
 	}
-	r.State = event.HashStrings("state", r.ID, string(r.Kind), fmt.Sprint(r.By, r.Of, r.Once, r.Count, r.Window))
+	r.State = event.HashStrings("state", r.ID, string(r.Kind), fmt.Sprint(r.By, r.Of, r.Once, r.Count, r.Window, r.Steps, r.FirstSeen))
 	return r
 }
 
@@ -49,6 +49,7 @@ type line struct {
 	id     string // what distinguishes it; its place in the log where empty
 	path   string
 	drill  bool
+	steps  []uint8 // of sequences: those that it matches, and resets
 }
 
 // gateway stands for what comes before the journal: it gives every line its place, says which are
@@ -98,7 +99,15 @@ func (g *gateway) step(lines ...line) Step {
 		}
 		p.MaxTime = g.max[l.path]
 		for _, r := range g.rules {
-			s.Signals = append(s.Signals, g.signal(r, sig, l))
+			if r.Kind != Sequence {
+				s.Signals = append(s.Signals, g.signal(r, sig, l))
+				continue
+			}
+			for _, step := range l.steps {
+				sig.Step = step
+				s.Signals = append(s.Signals, g.signal(r, sig, l))
+			}
+			sig.Step = 0
 		}
 	}
 	s.Ingest = g.ingest

@@ -249,57 +249,58 @@ func tell(alerts []*event.Alert, shift int64, rename func(string) string) []told
 
 // TestWindowsMetamorphic: what cannot matter does not matter.
 func TestWindowsMetamorphic(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { metamorphic(t, drawRule(t), drawLines(t, 1)) })
+}
+
+// metamorphic holds alerts of lines of one path against those of the same lines otherwise told.
+func metamorphic(t *rapid.T, rule *Rule, lines []line) {
 	keep := func(s string) string { return s }
-	rapid.Check(t, func(t *rapid.T) {
-		rule := drawRule(t)
-		lines := drawLines(t, 1)
-		cfg := WindowConfig{Hold: time.Hour}
-		want := tell(play(t, rule, cfg, 1, lines, false), 0, keep)
-		check := func(what string, alerts []*event.Alert, shift int64, rename func(string) string) {
-			if diff := gocmp.Diff(want, tell(alerts, shift, rename)); diff != "" {
-				t.Fatalf("%s changes the alerts of %+v (-before +after):\n%s", what, rule, diff)
-			}
+	cfg := WindowConfig{Hold: time.Hour}
+	want := tell(play(t, rule, cfg, 1, lines, false), 0, keep)
+	check := func(what string, alerts []*event.Alert, shift int64, rename func(string) string) {
+		if diff := gocmp.Diff(want, tell(alerts, shift, rename)); diff != "" {
+			t.Fatalf("%s changes the alerts of %+v (-before +after):\n%s", what, rule, diff)
 		}
-		check("arrival within lateness", play(t, rule, cfg, 1, shuffle(t, lines, 5*time.Second), false), 0, keep)
+	}
+	check("arrival within lateness", play(t, rule, cfg, 1, shuffle(t, lines, 5*time.Second), false), 0, keep)
 
-		var doubled []line
-		for _, l := range lines {
-			doubled = append(doubled, l)
-			for rapid.IntRange(0, 2).Draw(t, "again") == 0 {
-				doubled = append(doubled, doubled[rapid.IntRange(max(0, len(doubled)-20), len(doubled)-1).Draw(t, "which")])
-			}
+	var doubled []line
+	for _, l := range lines {
+		doubled = append(doubled, l)
+		for rapid.IntRange(0, 2).Draw(t, "again") == 0 {
+			doubled = append(doubled, doubled[rapid.IntRange(max(0, len(doubled)-20), len(doubled)-1).Draw(t, "which")])
 		}
-		check("sending lines again", play(t, rule, WindowConfig{Hold: time.Hour, Horizon: time.Hour}, 1, doubled, false), 0, keep)
+	}
+	check("sending lines again", play(t, rule, WindowConfig{Hold: time.Hour, Horizon: time.Hour}, 1, doubled, false), 0, keep)
 
-		renamed := slices.Clone(lines)
-		for i := range renamed {
-			renamed[i].key = "2001:db8::" + renamed[i].key[len("10.0.0."):]
-		}
-		check("other names of keys", play(t, rule, cfg, 1, renamed, false), 0, func(s string) string {
-			return "10.0.0." + s[len("2001:db8::"):]
-		})
-
-		shift := rapid.Int64Range(-1e18, 1e18).Draw(t, "shift")
-		shifted := slices.Clone(lines)
-		for i := range shifted {
-			shifted[i].t += shift
-		}
-		check("another time", play(t, rule, WindowConfig{Hold: 1000000 * time.Hour}, 1, shifted, false), shift, keep)
-
-		stranger := slices.Clone(lines)
-		for i := range 5 {
-			if len(lines) > 0 {
-				l := lines[len(lines)-1]
-				l.key, l.id, l.of = "192.0.2.1", fmt.Sprint("stranger", i), []string{fmt.Sprint(i)}
-				stranger = append(stranger, l)
-			}
-		}
-		var others []*event.Alert
-		for _, a := range play(t, rule, cfg, 1, stranger, false) {
-			if a.Key[0].Str != "192.0.2.1" {
-				others = append(others, a)
-			}
-		}
-		check("another key", others, 0, keep)
+	renamed := slices.Clone(lines)
+	for i := range renamed {
+		renamed[i].key = "2001:db8::" + renamed[i].key[len("10.0.0."):]
+	}
+	check("other names of keys", play(t, rule, cfg, 1, renamed, false), 0, func(s string) string {
+		return "10.0.0." + s[len("2001:db8::"):]
 	})
+
+	shift := rapid.Int64Range(-1e18, 1e18).Draw(t, "shift")
+	shifted := slices.Clone(lines)
+	for i := range shifted {
+		shifted[i].t += shift
+	}
+	check("another time", play(t, rule, WindowConfig{Hold: 1000000 * time.Hour}, 1, shifted, false), shift, keep)
+
+	stranger := slices.Clone(lines)
+	for i := range 5 {
+		if len(lines) > 0 {
+			l := lines[len(lines)-1]
+			l.key, l.id, l.of = "192.0.2.1", fmt.Sprint("stranger", i), []string{fmt.Sprint(i)}
+			stranger = append(stranger, l)
+		}
+	}
+	var others []*event.Alert
+	for _, a := range play(t, rule, cfg, 1, stranger, false) {
+		if a.Key[0].Str != "192.0.2.1" {
+			others = append(others, a)
+		}
+	}
+	check("another key", others, 0, keep)
 }

@@ -46,6 +46,7 @@ type sequenceTally struct {
 	// The latest firing.
 	events []hit
 	counts []int64 // events of each step
+	least  []bool  // whether there may have been more
 }
 
 type sequenceStep struct {
@@ -104,7 +105,7 @@ func newSequenceTally(r *Rule, keys *keyLimit, shows *showTable) tally {
 		return silentTally{}
 	}
 	t.limit = max(2*sum, minKeptSteps)
-	t.counts = make([]int64, len(t.steps))
+	t.counts, t.least = make([]int64, len(t.steps)), make([]bool, len(t.steps))
 	return t
 }
 
@@ -208,9 +209,8 @@ func (t *sequenceTally) fire(k *sequenceKey, last uint64, start int64) firing {
 		from := sort.Search(int(r.n), func(j int) bool { return r.at(j).start >= start })
 		to := sort.Search(int(r.n), func(j int) bool { return r.at(j).number >= end })
 		n := int64(max(to-from, 0))
-		if from == 0 && int(r.n) == t.steps[i].limit {
-			f.atLeast = true // older ones were forgotten
-		}
+		t.least[i] = from == 0 && int(r.n) == t.steps[i].limit // older ones were forgotten
+		f.atLeast = f.atLeast || t.least[i]
 		t.counts[i] = max(n, int64(t.steps[i].need))
 		f.count += t.counts[i]
 		if n > 0 {
@@ -426,6 +426,9 @@ func (t *sequenceTally) explain(r *Rule, a *event.Alert) string {
 	for i, n := range t.counts {
 		if i > 0 {
 			b.WriteString(", then ")
+		}
+		if t.least[i] {
+			b.WriteString("at least ")
 		}
 		fmt.Fprintf(&b, "%d × %s", n, r.Steps[i].Name)
 	}
