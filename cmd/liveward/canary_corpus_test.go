@@ -345,7 +345,7 @@ func (a *aviary) combinedLines() [][]byte {
 type finder struct {
 	byStart map[string][]form
 	where   map[string]string
-	seen    map[string]bool
+	seen    map[string]bool // what was reported, and where
 }
 
 type form struct{ text, piece string }
@@ -363,7 +363,7 @@ func (f *finder) add(piece, where string) {
 		fmt.Fprintf(&percent, "%%%02x", piece[i])
 		fmt.Fprintf(&unicode, `\u%04x`, piece[i])
 	}
-	forms := []string{piece, url.QueryEscape(piece), url.PathEscape(piece), percent.String(), unicode.String(), hex.EncodeToString([]byte(piece)), fullWidth(piece), strings.ReplaceAll(piece, "/", `\/`)}
+	forms := []string{strings.ReplaceAll(unicode.String(), `\`, `\\`), piece, url.QueryEscape(piece), url.PathEscape(piece), percent.String(), unicode.String(), hex.EncodeToString([]byte(piece)), fullWidth(piece), strings.ReplaceAll(piece, "/", `\/`)}
 	for shift := range 3 { // base64 of text with the piece in it, wherever in it
 		enc := base64.StdEncoding.EncodeToString(append(make([]byte, shift), piece...))
 		from, to := (8*shift+5)/6, len(piece)*8/6+shift-2
@@ -378,13 +378,13 @@ func (f *finder) add(piece, where string) {
 	}
 }
 
-// find calls report once for each piece that stands in data.
-func (f *finder) find(data []byte, report func(piece, where string)) {
+// find calls report once for each piece that stands in data, which is a part of what.
+func (f *finder) find(what string, data []byte, report func(piece, where string)) {
 	data = bytes.ToLower(data)
 	for i := 0; i+formStart <= len(data); i++ {
 		for _, m := range f.byStart[string(data[i:i+formStart])] {
-			if bytes.HasPrefix(data[i:], []byte(m.text)) && !f.seen[m.piece] {
-				f.seen[m.piece] = true
+			if bytes.HasPrefix(data[i:], []byte(m.text)) && !f.seen[what+"\x00"+m.piece] {
+				f.seen[what+"\x00"+m.piece] = true
 				report(m.piece, f.where[m.piece])
 			}
 		}
