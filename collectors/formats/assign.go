@@ -86,6 +86,9 @@ func setInt(ev *event.Event, id event.ID, s string) bool {
 
 // parseInt reads a whole number, also where it is written as 200.0 or 2e2.
 func parseInt(s string) (int64, bool) {
+	if n, ok := shortInt(s); ok {
+		return n, true
+	}
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n, true
 	}
@@ -94,6 +97,22 @@ func parseInt(s string) (int64, bool) {
 		return 0, false
 	}
 	return int64(f), true
+}
+
+// shortInt reads what most whole numbers are: at most 18 digits and nothing else.
+func shortInt(s string) (int64, bool) {
+	if len(s) == 0 || len(s) > 18 {
+		return 0, false
+	}
+	var n int64
+	for i := range len(s) {
+		d := s[i] - '0'
+		if d > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(d)
+	}
+	return n, true
 }
 
 func setFloat(ev *event.Event, id event.ID, s string, scale float64) bool {
@@ -110,6 +129,9 @@ func parseFloat(s string) (float64, bool) {
 	if len(s) == 0 || len(s) > 64 {
 		return 0, false
 	}
+	if f, ok := shortFloat(s); ok {
+		return f, true
+	}
 	for i := range len(s) {
 		switch c := s[i]; {
 		case '0' <= c && c <= '9', c == '.', c == '-', c == '+', c == 'e', c == 'E':
@@ -121,7 +143,45 @@ func parseFloat(s string) (float64, bool) {
 	return f, err == nil
 }
 
+// shortFloat reads digits with a dot among them, 15 at most. Both the digits and the power of ten are
+// then exact, so that the one division rounds as strconv would.
+func shortFloat(s string) (float64, bool) {
+	if len(s) == 0 || len(s) > 16 {
+		return 0, false
+	}
+	var digits int64
+	dot := -1
+	for i := range len(s) {
+		d := s[i] - '0'
+		if d > 9 {
+			if s[i] != '.' || dot >= 0 || i == 0 {
+				return 0, false
+			}
+			dot = i
+			continue
+		}
+		digits = digits*10 + int64(d)
+	}
+	switch {
+	case dot < 0:
+		return float64(digits), len(s) <= 15
+	case dot == len(s)-1:
+		return 0, false
+	}
+	return float64(digits) / tens[len(s)-1-dot], true
+}
+
+var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
 func setBool(ev *event.Event, id event.ID, s string) bool {
+	switch s {
+	case "true":
+		ev.SetBool(id, true)
+		return true
+	case "false":
+		ev.SetBool(id, false)
+		return true
+	}
 	switch {
 	case s == "1", strings.EqualFold(s, "true"), strings.EqualFold(s, "yes"), strings.EqualFold(s, "on"):
 		ev.SetBool(id, true)
@@ -154,6 +214,10 @@ func setDuration(ev *event.Event, id event.ID, s string, unit int64) bool {
 // setAddress sets source.ip or another address field to its canonical form. For source.ip a port is
 // taken as well. Of a list the last address counts: it is the one that the gateway itself saw.
 func setAddress(ev *event.Event, id event.ID, s string) bool {
+	if plainIPv4(s) {
+		ev.SetString(id, s)
+		return true
+	}
 	if i := strings.LastIndexByte(s, ','); i >= 0 {
 		s = strings.TrimLeft(s[i+1:], " ")
 	}
@@ -168,6 +232,33 @@ func setAddress(ev *event.Event, id event.ID, s string) bool {
 		}
 	}
 	return true
+}
+
+// plainIPv4 tells whether s is an IPv4 address as netip writes it, and nothing else.
+func plainIPv4(s string) bool {
+	if len(s) < 7 || len(s) > 15 {
+		return false
+	}
+	dots, n, digits := 0, 0, 0
+	for i := range len(s) {
+		d := int(s[i]) - '0'
+		switch {
+		case d >= 0 && d <= 9:
+			if digits > 0 && n == 0 { // a leading zero
+				return false
+			}
+			n = n*10 + d
+			digits++
+			if n > 255 {
+				return false
+			}
+		case s[i] == '.' && digits > 0:
+			dots, n, digits = dots+1, 0, 0
+		default:
+			return false
+		}
+	}
+	return dots == 3 && digits > 0
 }
 
 // splitAddress separates address and port: a.b.c.d, a.b.c.d:port, v6, [v6], [v6]:port. The address is
@@ -234,7 +325,7 @@ func setURI(ev *event.Event, s string) bool {
 	if absent(s) {
 		return false
 	}
-	if i := strings.Index(s, "://"); i > 0 && i < 8 && s[0] != '/' {
+	if i := schemeEnd(s); i > 0 {
 		setEnum(ev, event.URLScheme, s[:i])
 		rest := s[i+3:]
 		end := strings.IndexAny(rest, "/?#")
@@ -249,12 +340,26 @@ func setURI(ev *event.Event, s string) bool {
 			return setText(ev, event.URLPath, "/")
 		}
 	}
-	path := s
-	if i := strings.IndexAny(s, "?#"); i >= 0 {
-		path = s[:i]
-		setQuery(ev, s[i:])
+	end := strings.IndexByte(s, '?')
+	if i := strings.IndexByte(s, '#'); i >= 0 && (end < 0 || i < end) {
+		end = i
 	}
-	return setText(ev, event.URLPath, path)
+	if end >= 0 {
+		setQuery(ev, s[end:])
+		s = s[:end]
+	}
+	return setText(ev, event.URLPath, s)
+}
+
+// schemeEnd returns where :// stands if s begins with a scheme, else 0.
+func schemeEnd(s string) int {
+	if s[0] == '/' {
+		return 0
+	}
+	if i := strings.Index(s, "://"); i < 8 {
+		return max(i, 0)
+	}
+	return 0
 }
 
 // setQuery sets url.query from what follows the path, fragment cut off.
@@ -273,6 +378,19 @@ func setQuery(ev *event.Event, s string) {
 
 // setHost sets a domain from a Host header or a URL: scheme, credentials, port and path cut off.
 func setHost(ev *event.Event, id event.ID, s string) bool {
+	if plainHost(s) {
+		ev.SetString(id, s)
+		return true
+	}
+	s = bareHost(s)
+	if len(s) > 253 {
+		return false
+	}
+	return setCase(ev, id, s, 'A', 'a')
+}
+
+// bareHost is the host of a Host header or a URL.
+func bareHost(s string) string {
 	if i := strings.Index(s, "://"); i >= 0 {
 		s = s[i+3:]
 	}
@@ -289,21 +407,35 @@ func setHost(ev *event.Event, id event.ID, s string) bool {
 	} else if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.IndexByte(s, ':') == i {
 		s = s[:i]
 	}
-	if len(s) > 253 {
+	return s
+}
+
+// plainHost tells whether s is a domain in lower case and nothing else.
+func plainHost(s string) bool {
+	if len(s) < 2 || len(s) > 253 {
 		return false
 	}
-	return setCase(ev, id, s, 'A', 'a')
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 // setTLS sets version, protocol and tls.established from TLSv1.3, TLS 1.2, SSLv3, 1.3 and the like.
 func setTLS(ev *event.Event, s string) bool {
 	v, protocol := s, "tls"
-	if len(v) >= 3 && strings.EqualFold(v[:3], "TLS") {
+	if len(v) == 7 && v[:4] == "TLSv" { // as nginx writes it
+		v = v[4:]
+	} else if len(v) >= 3 && strings.EqualFold(v[:3], "TLS") {
 		v = v[3:]
 	} else if len(v) >= 3 && strings.EqualFold(v[:3], "SSL") {
 		v, protocol = v[3:], "ssl"
 	}
-	v = strings.TrimLeft(v, " vV_-")
+	if v != "" && (v[0] < '0' || v[0] > '9') {
+		v = strings.TrimLeft(v, " vV_-")
+	}
 	switch {
 	case protocol == "tls" && (v == "1" || v == "1.0" || v == "1_0" || v == "10"):
 		v = "1.0"
@@ -329,7 +461,7 @@ func setTLS(ev *event.Event, s string) bool {
 // setHTTPVersion sets http.version from HTTP/1.1, HTTP/2, h2 or 1.1.
 func setHTTPVersion(ev *event.Event, s string) bool {
 	switch {
-	case len(s) >= 5 && strings.EqualFold(s[:5], "HTTP/"):
+	case len(s) >= 5 && (s[:5] == "HTTP/" || strings.EqualFold(s[:5], "HTTP/")):
 		s = s[5:]
 	case len(s) >= 2 && (s[0]|0x20) == 'h':
 		s = s[1:]
@@ -352,6 +484,10 @@ const flagRetried = "retried"
 // setAttempts sets a status from a list with one entry per upstream attempt, "502, 200" or
 // "502 : 200": the last one counts.
 func setAttempts(ev *event.Event, id event.ID, s string) bool {
+	if n, ok := shortInt(s); ok {
+		ev.SetInt(id, n)
+		return true
+	}
 	last := s
 	if i := strings.LastIndexAny(s, ",: "); i >= 0 {
 		last = s[i+1:]
@@ -372,6 +508,11 @@ func setTrace(ev *event.Event, id event.ID, s string) bool {
 
 // setMethod sets http.request.method, if it is a token that can be one.
 func setMethod(ev *event.Event, id event.ID, s string) bool {
+	switch s {
+	case "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS":
+		ev.SetString(id, s)
+		return true
+	}
 	if len(s) > 32 {
 		return false
 	}

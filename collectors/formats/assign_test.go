@@ -1,6 +1,10 @@
 package formats
 
 import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -209,5 +213,78 @@ func TestOversizeValuesAreDropped(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"oversize", "image"}, ev.List(event.LivewardPrivacyDropped)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// FuzzShortcuts: what is read a short way is what the long way makes of it.
+func FuzzShortcuts(f *testing.F) {
+	for _, s := range []string{"0", "00", "7", "200", "999999999999999999", "0.936", "9.", ".5", "1.2.3", "123456789012345", "12345678901234.5", "0.000000000000001",
+		"0.1000000000000009", "1.7976931348623157", "10.20.0.5", "255.255.255.255", "256.0.0.1", "1.2.3", "1.2.3.4.5", "01.2.3.4", "0.0.0.0", "1..2.3", "1.2.3.4 ", "lv.bank.example", "a", "-", "--", "a:1", "a@b",
+		"failed", "FAILED:x", "Rejected", "zzz", "\u212aelvin"} {
+		f.Add(s)
+	}
+	s := load(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		if n, ok := shortInt(text); ok {
+			if want, err := strconv.ParseInt(text, 10, 64); err != nil || n != want {
+				t.Fatalf("shortInt(%q) = %d, want %d, %v", text, n, want, err)
+			}
+		}
+		if x, ok := shortFloat(text); ok {
+			if want, err := strconv.ParseFloat(text, 64); err != nil || math.Float64bits(x) != math.Float64bits(want) {
+				t.Fatalf("shortFloat(%q) = %v, want %v, %v", text, x, want, err)
+			}
+		}
+		addr, err := netip.ParseAddr(text)
+		if want := err == nil && addr.Is4() && addr.String() == text; plainIPv4(text) != want {
+			t.Fatalf("plainIPv4(%q) = %v", text, !want)
+		}
+		if plainHost(text) && (bareHost(text) != text || strings.ToLower(text) != text || absent(text)) {
+			t.Fatalf("plainHost(%q)", text)
+		}
+		if text == "" {
+			return
+		}
+		for _, p := range s.programs {
+			for i := range p.ops {
+				m := p.ops[i].words
+				if m == nil || m.other != "" {
+					continue
+				}
+				if word, ok := m.find(text); ok && !m.may(text) {
+					t.Fatalf("%q is %q for %s, but may not be", text, word, p.ops[i].to)
+				}
+			}
+		}
+	})
+}
+
+// TestShortcutsNearTheirEdges tries what a fuzzer rarely comes by.
+func TestShortcutsNearTheirEdges(t *testing.T) {
+	for n := range 400 {
+		for _, form := range []string{"%d.1.2.3", "1.%d.2.3", "1.2.3.%d", "1.2.%02d.3", "%d", "0.%d", "%d.5"} {
+			text := fmt.Sprintf(form, n)
+			addr, err := netip.ParseAddr(text)
+			if want := err == nil && addr.String() == text; plainIPv4(text) != want {
+				t.Errorf("plainIPv4(%q) = %v", text, !want)
+			}
+			if x, ok := shortFloat(text); ok != (strings.Count(text, ".") < 2) {
+				t.Errorf("shortFloat(%q): %v", text, ok)
+			} else if want, _ := strconv.ParseFloat(text, 64); ok && x != want {
+				t.Errorf("shortFloat(%q) = %v", text, x)
+			}
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 200_000 {
+		text := strconv.FormatInt(r.Int64N(1_000_000_000_000_000)>>r.IntN(40), 10)
+		at := r.IntN(len(text)) + 1
+		if at < len(text) {
+			text = text[:at] + "." + text[at:]
+		}
+		x, ok := shortFloat(text)
+		if want, err := strconv.ParseFloat(text, 64); !ok || err != nil || x != want {
+			t.Fatalf("shortFloat(%q) = %v, %v, want %v", text, x, ok, want)
+		}
 	}
 }

@@ -52,6 +52,9 @@ func (d *definition) compile(base *definition) *program {
 	p.root, p.slots = t.compile()
 	for i, f := range fields {
 		o := f.op
+		if o.words != nil {
+			o.words.index()
+		}
 		for _, n := range at[i].from {
 			o.from = append(o.from, n.id)
 		}

@@ -141,6 +141,9 @@ func compareScanner(t *testing.T, s scanner, root *node, ids map[string]int, in 
 		}
 		want, ok := look(object, steps)
 		slot := s.get(id)
+		if full := saysSomething(want, ok, slot, in); full != isFull(s.marks, id) {
+			t.Fatalf("input %q, path %s: full is %v, want %v", in, path, !full, full)
+		}
 		if ok != (slot.kind != kindNone) {
 			t.Fatalf("input %q, path %s: scanner has kind %d, encoding/json %v", in, path, slot.kind, want)
 		}
@@ -181,6 +184,17 @@ func compareScanner(t *testing.T, s scanner, root *node, ids map[string]int, in 
 			t.Fatalf("input %q, path %s: scanner has kind %d, want %d", in, path, slot.kind, kind)
 		}
 	}
+}
+
+// saysSomething tells which values are marked as full; texts are judged as they stand in the line.
+func saysSomething(v any, ok bool, s slot, in []byte) bool {
+	switch v.(type) {
+	case nil, map[string]any:
+		return false
+	case string:
+		return !absent(string(in[s.start:s.end]))
+	}
+	return ok
 }
 
 var jsonSeeds = []string{

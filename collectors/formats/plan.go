@@ -16,12 +16,14 @@ const maxPlans = 64
 // task is an operation to run.
 type task struct {
 	op   *op
-	from uint32   // its first slot with a value, for quick operations
+	from uint32   // its first slot with a value
 	to   event.ID // the op's
 	as   conversion
 	// quick: the value alone decides, and a value that does not fit has no effect but that the
 	// next slot is tried.
 	quick bool
+	// words: the only value must be one of the operation's words, or there is nothing to do.
+	words bool
 }
 
 // plan is the tasks of all lines whose slots are marked alike.
@@ -70,13 +72,17 @@ func appendTasks(dst []task, ops []op, marks []mark) []task {
 				run = run || isSet(marks, c.slot)
 			}
 		}
+		values := 0
 		for _, s := range slices.Backward(o.from) {
 			if isFull(marks, s) {
 				run, t.from = true, uint32(s)
+				values++
 			} else if o.as == asTLS && isSet(marks, s) {
-				run = true
+				run, t.quick = true, false
 			}
 		}
+		t.quick = t.quick && values > 0
+		t.words = values == 1 && o.words != nil && o.words.other == "" && o.as != asTLS
 		if run {
 			dst = append(dst, t)
 		}
@@ -87,7 +93,7 @@ func appendTasks(dst []task, ops []op, marks []mark) []task {
 // simple tells whether an operation is no more than a conversion.
 func (o *op) simple() bool {
 	return o.label == "" && o.constant == "" && len(o.from) > 0 && len(o.when) == 0 && o.words == nil && o.plus < 0 &&
-		o.as != asTLS && event.FieldOf(o.to).Type != event.Keywords
+		event.FieldOf(o.to).Type != event.Keywords
 }
 
 func isSet(marks []mark, slot int) bool  { return marks[slot/64].set>>(slot%64)&1 != 0 }
@@ -98,11 +104,11 @@ func (f *mapFormat) runAll(tasks []task, ev *event.Event) {
 	src, slots := f.scan.src, f.scan.slots
 	for i := range tasks {
 		t := &tasks[i]
-		if !t.quick {
-			f.run(t.op, ev)
+		switch {
+		case t.quick && ev.Has(t.to):
 			continue
-		}
-		if ev.Has(t.to) {
+		case !t.quick && !t.words:
+			f.run(t.op, ev)
 			continue
 		}
 		s := &slots[t.from]
@@ -111,9 +117,14 @@ func (f *mapFormat) runAll(tasks []task, ev *event.Event) {
 			continue
 		}
 		text := event.Slot(src[s.start:s.end])
-		if t.as == asText {
+		switch {
+		case t.words:
+			if t.op.words.may(text) {
+				f.run(t.op, ev)
+			}
+		case t.as == asText:
 			ev.SetString(t.to, text)
-		} else if !assign(ev, t.op, text, f.loc) {
+		case !assign(ev, t.op, text, f.loc):
 			f.run(t.op, ev)
 		}
 	}

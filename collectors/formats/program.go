@@ -80,7 +80,38 @@ type wordMap struct {
 	exact    map[string]string
 	prefixes [][2]string
 	other    string // for words that are not there; "" leaves the field absent
+
+	firsts [4]uint64 // the first letters of its keys
 }
+
+// index notes the first letters of the keys.
+func (m *wordMap) index() {
+	note := func(key string) {
+		if key == "" { // the prefix of all words
+			m.firsts = [4]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
+			return
+		}
+		for _, c := range []byte{key[0], upper(key[0])} {
+			m.firsts[c/64] |= 1 << (c % 64)
+		}
+	}
+	for k := range m.exact {
+		note(k)
+	}
+	for _, p := range m.prefixes {
+		note(p[0])
+	}
+}
+
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		c -= 'a' - 'A'
+	}
+	return c
+}
+
+// may tells whether find could find s, which is not empty.
+func (m *wordMap) may(s string) bool { return m.firsts[s[0]/64]>>(s[0]%64)&1 != 0 }
 
 func (m *wordMap) find(s string) (string, bool) {
 	var buf [64]byte
