@@ -26,6 +26,9 @@ func compileRule(sp *spec, s *source, c *compiler) *Rule {
 		if e := b.compile(x.when, file); e != nil {
 			b.m.except = append(b.m.except, exception{test: e.test, until: x.until})
 			b.except = append(b.except, e)
+			if when != nil && e.swallows(when, r.By) {
+				decoder{source: file}.errorf(x.when, "narrow it, or switch the rule to mode: shadow", "exception takes away all that the rule matches")
+			}
 		}
 	}
 	hit := b.hits(s)

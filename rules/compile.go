@@ -133,6 +133,9 @@ func (c *compiler) compileTree(tree *parser.Tree) (*expression, []exprProblem) {
 	e := &expression{test: test, normal: tree.Node.String()}
 	c.collect(tree.Node, e)
 	c.contradictions(e)
+	if !c.failed() {
+		c.dead(tree.Node)
+	}
 	if c.alerts {
 		v := &ruleNames{}
 		ast.Walk(&tree.Node, v)
