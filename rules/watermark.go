@@ -91,7 +91,7 @@ func (m *watermark) tick(agent string, ingest int64) {
 		gap := max(m.hold/10, 1)
 		if ingest < timeAdd(c.ingest, gap) {
 			gap = time.Duration(ingest - c.ingest)
-		} else {
+		} else if c.ingest > 0 {
 			// While others were heard in the meantime, not all was down.
 			m.down.add(timeAdd(c.ingest, m.alive-c.alive), ingest)
 		}

@@ -70,26 +70,32 @@ func (t *absenceTally) start(at int64) {
 // expected from now on.
 func (t *absenceTally) adopt(r *Rule, m *watermark) {
 	t.rule, t.spec, t.down = r, r.Absence, m.down
-	old := t.roster
 	t.roster = make(map[event.Hash]bool, len(t.spec.Expect))
 	for _, values := range t.spec.Expect {
 		t.roster[t.hash(values)] = true
 	}
-	for key := range old {
-		if t.roster[key] {
-			continue
+	// Who is no longer expected and was never seen is nobody.
+	var strangers []event.Hash
+	t.waiting.all(func(key event.Hash, k *absentKey) {
+		if !k.seen && !t.roster[key] {
+			strangers = append(strangers, key)
 		}
-		// Who is no longer expected and was never seen is nobody.
-		if k := t.waiting.get(key); k != nil && !k.seen {
-			t.waiting.remove(key)
+	})
+	for _, key := range strangers {
+		t.waiting.remove(key)
+	}
+	strangers = strangers[:0]
+	t.missing.all(func(key event.Hash, _ *absentKey) {
+		if !t.roster[key] {
+			strangers = append(strangers, key)
 		}
-		if k := t.missing.get(key); k != nil {
-			was := *k
-			t.missing.remove(key)
-			if was.seen {
-				to, _ := t.gone.touch(key)
-				*to = was
-			}
+	})
+	for _, key := range strangers {
+		was := *t.missing.get(key)
+		t.missing.remove(key)
+		if was.seen {
+			to, _ := t.gone.touch(key)
+			*to = was
 		}
 	}
 	if t.began == noTime && m.begun {

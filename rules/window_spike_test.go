@@ -37,6 +37,7 @@ type stream struct {
 	rules  []*Rule
 	n      int64
 	max    int64
+	ingest int64 // of the last step
 	alerts []*event.Alert
 }
 
@@ -61,16 +62,32 @@ func (s *stream) send(r *Rule, when float64, key string, step uint8, mods ...fun
 		m(&sig)
 	}
 	s.max = max(s.max, sig.Time)
+	s.beat(sig.Time)
 	s.take(s.w.Apply(Step{
-		Agent: "agent-1", Ingest: sig.Time, Signals: []event.Signal{sig},
+		Agent: "agent-1", Ingest: s.ingest, Signals: []event.Signal{sig},
 		Positions: []event.Position{{Source: "gw", Path: "/1", Ordinal: 1, MaxTime: s.max}},
 	}))
 }
 
+// beat lets the agent be heard up to a time, every half minute.
+func (s *stream) beat(until int64) {
+	if s.ingest == 0 {
+		s.ingest = until
+	}
+	for s.ingest < until {
+		s.ingest = min(until, s.ingest+30e9)
+		s.take(s.w.Apply(Step{Agent: "agent-1", Ingest: s.ingest}))
+	}
+}
+
+// down lets the agent be silent up to a time.
+func (s *stream) down(until float64) { s.ingest = at(until) }
+
 // idle is a tick at which every source stands at its end.
 func (s *stream) idle(when float64) {
+	s.ingest = at(when) + int64(s.cfg.withDefaults().Lateness)
 	s.take(s.w.Apply(Step{
-		Agent: "agent-1", Ingest: at(when) + int64(s.cfg.withDefaults().Lateness),
+		Agent: "agent-1", Ingest: s.ingest,
 		Positions: []event.Position{{Source: "gw", Path: "/1", Ordinal: 1, Idle: true, MaxTime: s.max}},
 	}))
 }
