@@ -30,8 +30,19 @@ func burst(mods ...func(*Rule)) *Rule {
 	for _, m := range mods {
 		m(r)
 	}
-	r.State = event.HashStrings("state", r.ID, string(r.Kind), fmt.Sprint(r.By, r.Of, r.Once, r.Count, r.Window, r.Steps, r.FirstSeen))
+	r.State = event.HashStrings("state", r.ID, string(r.Kind), fmt.Sprint(r.By, r.Of, r.Once, r.Count, r.Window)+r.parameters())
 	return r
+}
+
+// parameters are those of some kinds, for the state key.
+func (r *Rule) parameters() string {
+	switch r.Kind {
+	case Sequence:
+		return fmt.Sprint(r.Steps)
+	case FirstSeen:
+		return fmt.Sprint(r.FirstSeen)
+	}
+	return ""
 }
 
 // distinctUsers is the rule of the published cases for different values: 4 users in 60 s.
