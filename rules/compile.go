@@ -25,6 +25,7 @@ type expression struct {
 	lists      []string   // names of the lists used, sorted
 	references []event.ID // every field it reads, sorted
 	rules      []exprRule // rules that a chain names
+	tree       ast.Node
 }
 
 // conjunct is a part of the condition that must hold for the whole to hold.
@@ -56,6 +57,8 @@ type compiler struct {
 	alerts bool      // conditions are those of a chain, on alerts
 	modes  bool      // a condition asks for the mode of an alert
 	chains *compiler // for the conditions of chains, once there was one
+
+	trace map[ast.Node]condition // each part's own test, where somebody asks for them
 
 	elem   event.ID // field under any or all
 	inElem bool     // whether a closure of any or all is being compiled
@@ -130,7 +133,7 @@ func (c *compiler) compileTree(tree *parser.Tree) (*expression, []exprProblem) {
 		c.exprError(err)
 		return nil, c.problems
 	}
-	e := &expression{test: test, normal: tree.Node.String()}
+	e := &expression{test: test, normal: tree.Node.String(), tree: tree.Node}
 	c.collect(tree.Node, e)
 	c.contradictions(e)
 	if !c.failed() {
@@ -183,6 +186,14 @@ func (c *compiler) exprError(err error) {
 
 // condition compiles a node that must be true or false.
 func (c *compiler) condition(n ast.Node) condition {
+	test := c.conditionOf(n)
+	if c.trace != nil && test != nil {
+		c.trace[n] = test
+	}
+	return test
+}
+
+func (c *compiler) conditionOf(n ast.Node) condition {
 	switch n := n.(type) {
 	case *ast.BoolNode:
 		c.fail(n, "", "condition is always %v", n.Value)
