@@ -148,9 +148,12 @@ func (f *combined) request(b []byte, ev *event.Event) {
 	setURI(ev, f.text(event.Bytes(target), ev))
 }
 
+// maxExtra bounds what is read behind the user agent, in values.
+const maxExtra = 32
+
 // extra reads what some log formats have behind the user agent.
 func (f *combined) extra(b []byte, ev *event.Event) {
-	for len(b) > 1 && b[0] == ' ' {
+	for n := 0; n < maxExtra && len(b) > 1 && b[0] == ' '; n++ {
 		b = b[1:]
 		if b[0] == '"' {
 			v, rest, ok := quoted(b)

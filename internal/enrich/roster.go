@@ -178,7 +178,7 @@ func keyNetwork(n strict.Node) netip.Prefix {
 	s := n.Text()
 	p, err := parsePrefix(s)
 	if err != nil {
-		n.Bad("use a form like 10.0.0.0/8", "allow: %q is no address or network", s)
+		n.Bad("use a form like 10.0.0.0/8", "allow: no address or network")
 	}
 	return p
 }
@@ -189,7 +189,7 @@ func keyRevoked(n strict.Node) bool {
 	case "revoked":
 		return true
 	default:
-		n.Bad("want active or revoked", "status: unknown word %q", s)
+		n.Bad("want active or revoked", "status: unknown word")
 	}
 	return false
 }
