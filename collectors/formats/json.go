@@ -171,56 +171,49 @@ func (s *scanner) object(i int, n *node, depth int, of uint8) (int, error) {
 	src, seen := s.src, s.seen
 	list := &seen.inner[of]
 	for first := true; ; first = false {
-		var child *node
-		var secret, text bool
-		x := seen.follow(list, src, i, n, first)
-		if x != 0 {
-			m := &seen.all[x]
-			i += int(m.length)
-			child, secret, text = m.child, m.secret, m.text
-		} else {
-			from := i
-			key, at, err := s.key(i, first)
-			if err != nil || key == nil {
-				return at, err
-			}
-			if n != nil {
-				child = n.keys.find(key)
-			}
-			secret = child == nil && secretName(key)
-			i = at
-			if text = i < len(src) && src[i] == '"'; text {
-				i++
-			}
-			x = seen.learn(list, src[from:i], n, child, first, secret)
+		x := list[0] // nearly always right
+		if m := &seen.all[x]; len(src)-i < maxLiteral+8 || m.in != n || m.opens != first || m.length > 24 ||
+			!m.stands((*[maxLiteral + 8]byte)(src[i:])) {
+			x = seen.follow(list, src, i, n, first)
 		}
-		list = &seen.all[x].next
-		var err error
-		start := i
-		if !text {
-			if i < len(src) && src[i] <= ' ' {
-				i = s.space(i)
-				start = i
-			}
-			i, err = s.value(i, child, depth, x)
-			if err != nil {
-				return i, err
-			}
-			if secret && !s.mute && secretValue(src[start:i]) {
-				s.found.secret++
-			}
+		if x != 0 {
+			i += int(seen.all[x].length)
 		} else {
-			var escaped, high bool
-			if i, escaped, high, err = s.str(i); err != nil {
+			var end bool
+			var err error
+			if x, i, end, err = s.member(list, i, n, first); err != nil || end {
 				return i, err
 			}
-			if child != nil {
-				s.putText(child, start, i, escaped, high)
-			} else if !s.mute {
+		}
+		m := &seen.all[x]
+		list = &m.next
+		switch {
+		case !m.text:
+			var err error
+			if i, err = s.other(i, depth, x); err != nil {
+				return i, err
+			}
+		default:
+			start := i
+			var escaped, high bool
+			if end := shortText(src, i); end > 0 {
+				i = end
+			} else {
+				var err error
+				if i, escaped, high, err = s.str(i); err != nil {
+					return i, err
+				}
+			}
+			switch {
+			case m.leaf >= 0:
+				s.put(uint(m.leaf), start, i, kindString, escaped, high, i-start > 1 || i > start && src[start] != '-')
+			case m.child != nil:
+				s.putText(m.child, start, i, escaped, high)
+			case !s.mute:
 				if i-start >= minInspect {
 					s.found.inspect(src[start:i])
 				}
-				if secret && secretValue(src[start-1:i+1]) {
+				if m.secret && secretValue(src[start-1:i+1]) {
 					s.found.secret++
 				}
 			}
@@ -230,6 +223,49 @@ func (s *scanner) object(i int, n *node, depth int, of uint8) (int, error) {
 			return i + 1, nil
 		}
 	}
+}
+
+// member reads what stands before a member's value and learns it. end says that the object ended.
+func (s *scanner) member(list *[4]uint8, from int, n *node, first bool) (x uint8, i int, end bool, err error) {
+	key, i, err := s.key(from, first)
+	if err != nil || key == nil {
+		return 0, i, true, err
+	}
+	var child *node
+	if n != nil {
+		child = n.keys.find(key)
+	}
+	if i < len(s.src) && s.src[i] == '"' {
+		i++
+	}
+	return s.seen.learn(list, s.src[from:i], n, child, first, child == nil && secretName(key)), i, false, nil
+}
+
+// other reads the value of member x if it is no string.
+func (s *scanner) other(i, depth int, x uint8) (int, error) {
+	if i < len(s.src) && s.src[i] <= ' ' {
+		i = s.space(i)
+	}
+	m := &s.seen.all[x]
+	start, secret := i, m.secret
+	i, err := s.value(i, m.child, depth, x) // what it learns may take the place of m
+	if err == nil && secret && !s.mute && secretValue(s.src[start:i]) {
+		s.found.secret++
+	}
+	return i, err
+}
+
+// shortText returns the index of the closing quote if the string whose first byte is at i is plain and
+// shorter than eight bytes, else 0.
+func shortText(src []byte, i int) int {
+	if i+8 <= len(src) {
+		if m := special(binary.LittleEndian.Uint64(src[i:])); m != 0 {
+			if i += bits.TrailingZeros64(m) / 8; src[i] == '"' {
+				return i
+			}
+		}
+	}
+	return 0
 }
 
 // key reads what stands before a member's value: a comma unless the member is the first, the key and

@@ -25,8 +25,10 @@ type member struct {
 	mask                uint64 // which bytes of first there are
 	in                  *node  // the object's node
 	child               *node  // the value's node, nil if it is unmapped
+	leaf                int32  // its slot if nothing is below it, else -1
 	next                [4]uint8
 	length              uint8
+	from                uint8 // where the last eight begin
 	opens               bool // it stands after '{', so there is no comma in it
 	text                bool // the value is a string
 	secret              bool // the key is unmapped and names a credential
@@ -57,24 +59,12 @@ func (m *members) follow(list *[4]uint8, src []byte, i int, n *node, opens bool)
 	if len(src)-i < maxLiteral+8 {
 		return m.followEnd(list, src, i, n, opens)
 	}
-	at := src[i : i+maxLiteral+8]
+	at := (*[maxLiteral + 8]byte)(src[i:])
 	for k, x := range list {
 		c := &m.all[x]
-		if binary.LittleEndian.Uint64(at)&c.mask != c.first || c.in != n || c.opens != opens {
+		if c.in != n || c.opens != opens || !c.stands(at) ||
+			c.length > 24 && string(at[16:c.length-8]) != string(m.text[x][16:c.length-8]) {
 			continue
-		}
-		if c.length > 8 {
-			if binary.LittleEndian.Uint64(at[(c.length-8)&(maxLiteral-1):]) != c.last {
-				continue
-			}
-			if c.length > 16 {
-				if binary.LittleEndian.Uint64(at[8:]) != c.second {
-					continue
-				}
-				if c.length > 24 && string(at[16:c.length-8]) != string(m.text[x][16:c.length-8]) {
-					continue
-				}
-			}
 		}
 		if k > 0 {
 			list[k], list[0] = list[0], x
@@ -82,6 +72,13 @@ func (m *members) follow(list *[4]uint8, src []byte, i int, n *node, opens bool)
 		return x
 	}
 	return 0
+}
+
+// stands tells whether the first 16 bytes and the last 8 stand at at.
+func (c *member) stands(at *[maxLiteral + 8]byte) bool {
+	return binary.LittleEndian.Uint64(at[:])&c.mask == c.first &&
+		binary.LittleEndian.Uint64(at[c.from%maxLiteral:])&c.mask == c.last &&
+		(c.length <= 16 || binary.LittleEndian.Uint64(at[8:]) == c.second)
 }
 
 // followEnd is follow where the line is about to end.
@@ -95,9 +92,16 @@ func (m *members) followEnd(list *[4]uint8, src []byte, i int, n *node, opens bo
 	return 0
 }
 
-// learn remembers a member that was read, and that it stands at list. It returns 0 if it cannot.
+// learn remembers a member that was read, and that it stands at list. If it cannot, it returns 0: the
+// member is then in its place until the next one.
 func (m *members) learn(list *[4]uint8, literal []byte, n, child *node, opens, secret bool) uint8 {
+	leaf := int32(-1)
+	if child != nil && child.slot >= 0 && child.hi == child.lo+1 {
+		leaf = int32(child.slot)
+	}
+	isText := literal[len(literal)-1] == '"'
 	if m.quota <= 0 || len(literal) > maxLiteral {
+		m.all[0].child, m.all[0].leaf, m.all[0].text, m.all[0].secret = child, leaf, isText, secret
 		return 0
 	}
 	m.quota--
@@ -106,9 +110,10 @@ func (m *members) learn(list *[4]uint8, literal []byte, n, child *node, opens, s
 	c := member{
 		first: binary.LittleEndian.Uint64(text[:]), second: binary.LittleEndian.Uint64(text[8:]),
 		last: binary.LittleEndian.Uint64(text[max(len(literal)-8, 0):]),
-		mask: ^uint64(0), in: n, child: child, length: uint8(len(literal)),
-		opens: opens, text: literal[len(literal)-1] == '"', secret: secret,
+		mask: ^uint64(0), in: n, child: child, leaf: leaf, length: uint8(len(literal)),
+		opens: opens, text: isText, secret: secret,
 	}
+	c.from = max(c.length, 8) - 8
 	if c.length < 8 {
 		c.mask >>= 64 - 8*c.length
 	}
