@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -140,7 +141,7 @@ func (w *Worker) field(id event.ID) {
 	case measure:
 		w.measure(id)
 	case closed:
-		if !oneOf(event.FieldOf(id).Enum, ev.Str(id)) {
+		if !slices.Contains(event.FieldOf(id).Enum, ev.Str(id)) {
 			ev.Clear(id)
 		}
 	case chosen:

@@ -9,7 +9,7 @@ import (
 // Bounds of the raw values that are searched for in the event's other fields.
 const (
 	minNeedle  = 5
-	maxNeedle  = 1024
+	maxNeedle  = 256
 	maxNeedles = 64
 
 	// searchBudget is what one event may cost, in bytes compared: a caller who repeats one letter in
@@ -21,6 +21,7 @@ const (
 type needle struct {
 	text   string
 	strong bool // searched for everywhere; else only in text, paths and labels
+	part   bool // the beginning of a longer value: what follows it belongs to it
 }
 
 // needles are the raw values of one event.
@@ -70,7 +71,11 @@ func (ns *needles) add(raw string, strong bool, keep func([]byte) string) {
 }
 
 func (ns *needles) one(raw string, strong bool) {
-	if len(raw) < minNeedle || len(raw) > maxNeedle || known(raw) || (!strong && versionLike(raw)) {
+	part := len(raw) > maxNeedle
+	if part {
+		raw = raw[:maxNeedle]
+	}
+	if len(raw) < minNeedle || known(raw) || (!strong && versionLike(raw)) {
 		return
 	}
 	for i := range ns.list {
@@ -83,7 +88,7 @@ func (ns *needles) one(raw string, strong bool) {
 		ns.flooded = ns.flooded || strong
 		return
 	}
-	ns.list = append(ns.list, needle{raw, strong})
+	ns.list = append(ns.list, needle{raw, strong, part})
 	mark := uint8(1)
 	if strong {
 		mark = 3
@@ -126,7 +131,9 @@ func (ns *needles) find(s string, strongOnly bool, hit func(start, end int)) {
 			same := equalFold(s[i:], n.text)
 			ns.budget -= same + 1
 			if same == len(n.text) {
-				best = same
+				if best = same; n.part {
+					best = len(s) - i
+				}
 			}
 		}
 		if ns.budget < 0 {

@@ -369,6 +369,20 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+// Of a long raw value no part is kept that stands in a copy of it, also where the copy is cut.
+func TestLongCopies(t *testing.T) {
+	raw := strings.Repeat("nasabah ke-satu ", 100) + "rosebud"
+	for _, id := range []event.ID{event.UserAgentOriginal, event.GatewayReason, event.URLPath, event.GatewayService} {
+		var ev event.Event
+		ev.SetString(event.DeviceID, raw)
+		ev.SetString(id, strings.ReplaceAll("x/"+raw, " ", map[bool]string{true: "%20", false: " "}[id == event.URLPath]))
+		filter(t, false).Worker().Apply(&ev)
+		if got := ev.Str(id); strings.Contains(got, "rosebud") || strings.Contains(got, "satu") {
+			t.Errorf("%s: %q", id, got)
+		}
+	}
+}
+
 // Too many raw values to search for: text goes, and what events are joined by stays two where it was
 // two.
 func TestFlood(t *testing.T) {

@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -256,7 +257,7 @@ func (w *Worker) values(id event.ID) {
 		}
 		switch w.f.treat[id] {
 		case closedList:
-			if oneOf(event.FieldOf(id).Enum, s) {
+			if slices.Contains(event.FieldOf(id).Enum, s) {
 				w.ev.Append(id, s)
 			}
 		case chosenList:
@@ -284,15 +285,6 @@ func kindName(s string) bool {
 		}
 	}
 	return len(s) <= 24
-}
-
-func oneOf(enum []string, s string) bool {
-	for _, e := range enum {
-		if e == s {
-			return true
-		}
-	}
-	return false
 }
 
 // shortWord tells 1.2, ID, US-CA: eight letters, digits, dots and hyphens at most.
