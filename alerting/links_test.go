@@ -56,8 +56,12 @@ func TestDiscover(t *testing.T) {
 
 func TestLinkBuilderValidate(t *testing.T) {
 	for _, b := range []alerting.LinkBuilder{
-		{Kibana: "kibana.bank.example"}, {Kibana: "ftp://kibana.bank.example"}, {Kibana: "https://u:p@kibana.bank.example"},
-		{Kibana: "https://kibana.bank.example/#/x"}, {Kibana: "https://kibana.bank.example/?q=1"}, {Kibana: "https://%zz"},
+		{Kibana: "kibana.bank.example"},
+		{Kibana: "ftp://kibana.bank.example"},
+		{Kibana: "https://u:p@kibana.bank.example"},
+		{Kibana: "https://kibana.bank.example/#/x"},
+		{Kibana: "https://kibana.bank.example/?q=1"},
+		{Kibana: "https://%zz"},
 		{Kibana: "https://kibana.bank.example", Space: "../x"},
 	} {
 		if b.Validate() == nil {

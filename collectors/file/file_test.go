@@ -58,16 +58,6 @@ func appendFile(t *testing.T, path string, text string) {
 	}
 }
 
-func numbered(from, n int) (text string, lines []string) {
-	var sb strings.Builder
-	for i := range n {
-		line := fmt.Sprintf("line %07d", from+i)
-		lines = append(lines, line)
-		sb.WriteString(line + "\n")
-	}
-	return sb.String(), lines
-}
-
 func TestContract(t *testing.T) {
 	for _, pollOnly := range []bool{false, true} {
 		t.Run(fmt.Sprintf("poll only %v", pollOnly), func(t *testing.T) {

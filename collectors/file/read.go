@@ -287,7 +287,7 @@ func (c *Collector) changed(ctx context.Context, g *generation) {
 // abandon finishes a generation that cannot be read to its end.
 func (c *Collector) abandon(g *generation, why string) {
 	lost := max(0, g.size-g.read)
-	c.log.Error(why+", lines may be lost", "path", g.tail.path, "file", g.name, "ordinal", g.ordinal, "offset", g.read, "bytes", lost)
+	c.log.Error("lines may be lost", "why", why, "path", g.tail.path, "file", g.name, "ordinal", g.ordinal, "offset", g.read, "bytes", lost)
 	c.stats.add(func(s *Stats) {
 		s.Missing++
 		s.Lost += lost

@@ -37,8 +37,10 @@ func TestContent(t *testing.T) {
 		{"longest, carriage return", long[:1000] + "\r\nb\n", []line{{Text: long[:1000]}, {Offset: 1002, Text: "b"}}},
 		{"too long by one", long[:1001] + "\nb\n", []line{{Text: long[:1000], Oversize: true}, {Offset: 1002, Text: "b"}}},
 		{"too long", "a\n" + long + "\nb\n", []line{{Text: "a"}, {Offset: 2, Text: long[:1000], Oversize: true}, {Offset: 3003, Text: "b"}}},
-		{"far too long", "a\n" + strings.Repeat(long, 100) + "\nb\n",
-			[]line{{Text: "a"}, {Offset: 2, Text: long[:1000], Oversize: true}, {Offset: 300_003, Text: "b"}}},
+		{
+			"far too long", "a\n" + strings.Repeat(long, 100) + "\nb\n",
+			[]line{{Text: "a"}, {Offset: 2, Text: long[:1000], Oversize: true}, {Offset: 300_003, Text: "b"}},
+		},
 		{"only a long one", long + "\n", []line{{Text: long[:1000], Oversize: true}}},
 		{"a half one", "a\nhalf", []line{{Text: "a"}}},
 		{"a half long one", "a\n" + strings.Repeat(long, 100), []line{{Text: "a"}}},

@@ -48,7 +48,7 @@ func (c *Collector) keepBytes() int { return c.cfg.MaxLine + longLine + probeByt
 
 // rotate takes up the file that stands at the path now, and those that stood there since the last
 // look and were rotated away already.
-func (c *Collector) rotate(ctx context.Context, t *tail) {
+func (c *Collector) rotate(t *tail) {
 	f, st, err := openRegular(t.path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {

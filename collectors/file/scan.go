@@ -157,7 +157,7 @@ func (c *Collector) start(ctx context.Context, path string) {
 		delete(c.resume, path)
 		c.goOn(ctx, t, positions)
 	} else {
-		c.rotate(ctx, t)
+		c.rotate(t)
 		if g := t.live(); g != nil && c.fresh && c.cfg.StartAtEnd {
 			c.skipToEnd(g)
 		}

@@ -199,7 +199,7 @@ func (c *Collector) lookLive(ctx context.Context, t *tail, st status) {
 	}
 	l := t.live()
 	if l == nil || l.id != st.id {
-		c.rotate(ctx, t)
+		c.rotate(t)
 		return
 	}
 	before := *l

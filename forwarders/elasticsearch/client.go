@@ -150,7 +150,7 @@ func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	res, err := g.next.RoundTrip(req)
 	if err == nil && res.StatusCode/100 == 2 && res.Header.Get("X-Elastic-Product") != "Elasticsearch" {
-		res.Body.Close() //nolint:errcheck,gosec // nothing of it is wanted
+		res.Body.Close() //nolint:errcheck // nothing of it is wanted
 		return nil, errProduct
 	}
 	return res, err

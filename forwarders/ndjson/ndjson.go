@@ -63,7 +63,7 @@ func New(cfg Config) (*Forwarder, error) {
 		return nil, err
 	}
 	if err := f.recent.load(path); err != nil {
-		f.file.Close() //nolint:errcheck,gosec // nothing was written
+		f.file.Close() //nolint:errcheck // nothing was written
 		return nil, fmt.Errorf("ndjson: read %s: %w", path, err)
 	}
 	return f, nil
@@ -135,7 +135,7 @@ func (f *Forwarder) append() error {
 	if cut := f.file.Truncate(f.size); cut != nil {
 		err = errors.Join(err, fmt.Errorf("ndjson: cut back: %w", cut))
 	}
-	f.file.Close() //nolint:errcheck,gosec // the write has failed, and is reported
+	f.file.Close() //nolint:errcheck // the write has failed, and is reported
 	f.file = nil   // opened again, and looked at again, by the next Forward
 	return err
 }
@@ -162,7 +162,7 @@ func (f *Forwarder) reopen() error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("ndjson: %w", err)
 	}
-	f.file.Close() //nolint:errcheck,gosec // all of it is synced
+	f.file.Close() //nolint:errcheck // all of it is synced
 	f.file = nil
 	return f.open()
 }
@@ -175,14 +175,14 @@ func (f *Forwarder) open() error {
 	}
 	size, err := mend(file)
 	if err != nil {
-		file.Close() //nolint:errcheck,gosec // nothing was written
+		file.Close() //nolint:errcheck // nothing was written
 		return fmt.Errorf("ndjson: open %s: %w", f.path, err)
 	}
 	if size == 0 {
 		err = syncDir(filepath.Dir(f.path))
 	}
 	if err != nil {
-		file.Close() //nolint:errcheck,gosec // nothing was written
+		file.Close() //nolint:errcheck // nothing was written
 		return fmt.Errorf("ndjson: open %s: %w", f.path, err)
 	}
 	f.file, f.size = file, size

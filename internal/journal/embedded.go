@@ -62,9 +62,11 @@ func (l serverLog) Tracef(string, ...any)  {}
 func (l serverLog) Warnf(format string, v ...any) {
 	l.log.Warn("journal server", "message", fmt.Sprintf(format, v...))
 }
+
 func (l serverLog) Errorf(format string, v ...any) {
 	l.log.Error("journal server", "message", fmt.Sprintf(format, v...))
 }
+
 func (l serverLog) Fatalf(format string, v ...any) {
 	l.log.Error("journal server", "message", fmt.Sprintf(format, v...))
 }
