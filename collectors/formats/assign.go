@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -191,14 +190,6 @@ func setBool(ev *event.Event, id event.ID, s string) bool {
 		return false
 	}
 	return true
-}
-
-func setTime(ev *event.Event, id event.ID, s string, unit epochUnit, loc *time.Location) bool {
-	ns, ok := parseTime(s, unit, loc)
-	if ok {
-		ev.SetTime(id, ns)
-	}
-	return ok
 }
 
 // setDuration sets a field in nanoseconds from a number of units; negative means not measured.

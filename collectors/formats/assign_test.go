@@ -83,6 +83,29 @@ func FuzzParseTime(f *testing.F) {
 	})
 }
 
+// FuzzClock: the time of one line changes nothing in that of another.
+func FuzzClock(f *testing.F) {
+	times := []string{"2026-03-14T02:12:44.101Z", "2026-03-14T02:12:44+07:00", "2026-03-14 02:12:44", "2026-03-14T02:12:44x", "2026-03-14T02:12:45Z", "2026-03-14T02:12:61Z",
+		"14/Mar/2026:09:12:44 +0700", "14/Mar/2026:09:12:44", "14/Mar/2026:09:12:4", "14/Mar/2026:09:12:44 +07:60", "1773454364.101", "2026-06-30T23:59:60", "0000/00-00T00:00:00", ""}
+	for i, a := range times {
+		for _, b := range times[i:] {
+			f.Add(a, b)
+		}
+	}
+	zone := time.FixedZone("", -12600)
+	f.Fuzz(func(t *testing.T, a, b string) {
+		var c clock
+		for _, in := range []string{a, b, b, a} {
+			for _, loc := range []*time.Location{nil, zone} {
+				got, ok := c.parse(in, epochAuto, loc)
+				if want, wantOK := parseTime(in, epochAuto, loc); got != want || ok != wantOK {
+					t.Fatalf("%q after %q is %d, %v; want %d, %v", in, a, got, ok, want, wantOK)
+				}
+			}
+		}
+	})
+}
+
 func TestScaleDecimal(t *testing.T) {
 	f := func(in string, unit, want int64, ok bool) {
 		t.Helper()

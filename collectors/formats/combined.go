@@ -35,8 +35,9 @@ const (
 // fields behind, of which a quoted address list is taken as the forwarded chain and rt= as duration.
 // Values of callers cannot hold a bare quote, so the first `] "` of a line ends its time.
 type combined struct {
-	loc *time.Location
-	buf []byte
+	loc   *time.Location
+	buf   []byte
+	clock clock
 }
 
 func newCombined(opt Options) Format { return &combined{loc: opt.Location} }
@@ -60,7 +61,7 @@ func (f *combined) Parse(line []byte, ev *event.Event) error {
 	if open < 1 {
 		return errNoRequest
 	}
-	ns, ok := parseTime(event.Slot(line[open+1:end]), epochAuto, f.loc)
+	ns, ok := f.clock.parse(event.Slot(line[open+1:end]), epochAuto, f.loc)
 	if !ok {
 		return errNoTime
 	}

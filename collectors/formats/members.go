@@ -29,9 +29,9 @@ type member struct {
 	next                [4]uint8
 	length              uint8
 	from                uint8 // where the last eight begin
-	opens               bool // it stands after '{', so there is no comma in it
-	text                bool // the value is a string
-	secret              bool // the key is unmapped and names a credential
+	opens               bool  // it stands after '{', so there is no comma in it
+	text                bool  // the value is a string
+	secret              bool  // the key is unmapped and names a credential
 }
 
 // members is the memory of one scanner.

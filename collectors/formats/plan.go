@@ -124,7 +124,7 @@ func (f *mapFormat) runAll(tasks []task, ev *event.Event) {
 			}
 		case t.as == asText:
 			ev.SetString(t.to, text)
-		case !assign(ev, t.op, text, f.loc):
+		case !f.assign(ev, t.op, text):
 			f.run(t.op, ev)
 		}
 	}

@@ -147,6 +147,7 @@ type mapFormat struct {
 	plans *plans
 	text  []byte
 	loc   *time.Location
+	clock clock
 }
 
 func newMapFormat(p *program, loc *time.Location) *mapFormat {
@@ -196,7 +197,7 @@ func (f *mapFormat) run(o *op, ev *event.Event) {
 		}
 	}
 	if o.constant != "" {
-		assign(ev, o, o.constant, f.loc)
+		f.assign(ev, o, o.constant)
 		return
 	}
 	for _, i := range o.from {
@@ -224,7 +225,7 @@ func (f *mapFormat) run(o *op, ev *event.Event) {
 			}
 			continue
 		}
-		if assign(ev, o, text, f.loc) {
+		if f.assign(ev, o, text) {
 			return
 		}
 	}
@@ -232,7 +233,7 @@ func (f *mapFormat) run(o *op, ev *event.Event) {
 
 // setSum sets a time that the log gives as start and duration.
 func (f *mapFormat) setSum(ev *event.Event, o *op, text string) bool {
-	ns, ok := parseTime(text, o.epoch, f.loc)
+	ns, ok := f.clock.parse(text, o.epoch, f.loc)
 	if !ok {
 		return false
 	}
@@ -330,7 +331,7 @@ func separate(dst []byte) []byte {
 }
 
 // assign converts text and sets the field.
-func assign(ev *event.Event, o *op, text string, loc *time.Location) bool {
+func (f *mapFormat) assign(ev *event.Event, o *op, text string) bool {
 	if o.label != "" {
 		if len(text) > maxValue {
 			oversize(ev, event.Message, text)
@@ -352,7 +353,11 @@ func assign(ev *event.Event, o *op, text string, loc *time.Location) bool {
 	case asBool:
 		return setBool(ev, o.to, text)
 	case asTime:
-		return setTime(ev, o.to, text, o.epoch, loc)
+		ns, ok := f.clock.parse(text, o.epoch, f.loc)
+		if ok {
+			ev.SetTime(o.to, ns)
+		}
+		return ok
 	case asDuration:
 		return setDuration(ev, o.to, text, o.unit)
 	case asAddress:

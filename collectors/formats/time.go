@@ -22,43 +22,72 @@ const (
 // where others have T and -), the common log format, and numbers since the epoch. Times without a zone
 // are taken in loc. Only 1970 to 2261 are times: what nanoseconds can hold.
 func parseTime(s string, unit epochUnit, loc *time.Location) (int64, bool) {
+	var c clock
+	return c.parse(s, unit, loc)
+}
+
+// clock is parseTime for the lines of one log, which mostly share their second with the line before.
+type clock struct {
+	text    [20]byte // date and time of day of the last line
+	length  int
+	seconds int64 // what they mean
+}
+
+func (c *clock) parse(s string, unit epochUnit, loc *time.Location) (int64, bool) {
+	n := dateLength(s)
+	if n == 0 {
+		return parseEpoch(s, unit)
+	}
+	if n != c.length || s[:n] != string(c.text[:n]) {
+		seconds, ok := parseDate(s[:n])
+		if !ok {
+			return 0, false
+		}
+		c.length, c.seconds = copy(c.text[:], s[:n]), seconds
+	}
+	return addRest(c.seconds, s[n:], loc)
+}
+
+// dateLength returns the length of the date and time of day that s begins with, or 0.
+func dateLength(s string) int {
 	switch {
 	case len(s) >= 19 && (s[4] == '-' || s[4] == '/') && s[7] == s[4]:
-		return parseISO(s, loc)
+		return 19
 	case len(s) >= 20 && s[2] == '/' && s[6] == '/':
-		return parseCLF(s, loc)
+		return 20
 	}
-	return parseEpoch(s, unit)
+	return 0
 }
 
-// parseISO reads 2026-03-14T09:12:44.101+07:00.
-func parseISO(s string, loc *time.Location) (int64, bool) {
-	year, month, day := num4(s), num2(s[5:]), num2(s[8:])
-	if c := s[10]; c != 'T' && c != 't' && c != ' ' {
+// parseDate reads 2026-03-14T09:12:44 or 14/Mar/2026:09:12:44 and returns the seconds since the epoch,
+// were the zone UTC.
+func parseDate(s string) (int64, bool) {
+	var year, month, day int
+	var clock string
+	if len(s) == 19 {
+		if c := s[10]; c != 'T' && c != 't' && c != ' ' {
+			return 0, false
+		}
+		year, month, day, clock = num4(s), num2(s[5:]), num2(s[8:]), s[11:]
+	} else {
+		if s[11] != ':' {
+			return 0, false
+		}
+		year, month, day, clock = num4(s[7:]), monthOf(s[3:6]), num2(s), s[12:]
+	}
+	if clock[2] != ':' || clock[5] != ':' {
 		return 0, false
 	}
-	return parseClock(s[11:], year, month, day, loc)
-}
-
-// parseCLF reads 14/Mar/2026:09:12:44 +0700.
-func parseCLF(s string, loc *time.Location) (int64, bool) {
-	if s[11] != ':' {
-		return 0, false
-	}
-	return parseClock(s[12:], num4(s[7:]), monthOf(s[3:6]), num2(s), loc)
-}
-
-// parseClock reads what follows the date: the time of day, its fraction and the zone.
-func parseClock(s string, year, month, day int, loc *time.Location) (int64, bool) {
-	if len(s) < 8 || s[2] != ':' || s[5] != ':' {
-		return 0, false
-	}
-	hour, minute, sec := num2(s), num2(s[3:]), num2(s[6:])
+	hour, minute, sec := num2(clock), num2(clock[3:]), num2(clock[6:])
 	if year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
 		hour < 0 || hour > 23 || minute < 0 || minute > 59 || sec < 0 || sec > 60 {
 		return 0, false
 	}
-	s = s[8:]
+	return daysSinceEpoch(year, month, day)*86400 + int64(hour*3600+minute*60+sec), true
+}
+
+// addRest adds what follows the time of day: the fraction and the zone, which is loc if there is none.
+func addRest(seconds int64, s string, loc *time.Location) (int64, bool) {
 	var frac int64
 	if len(s) > 1 && (s[0] == '.' || s[0] == ',') {
 		var n int
@@ -72,7 +101,8 @@ func parseClock(s string, year, month, day int, loc *time.Location) (int64, bool
 	}
 	if s == "" {
 		if loc != nil && loc != time.UTC {
-			ns := time.Date(year, time.Month(month), day, hour, minute, sec, int(frac), loc).UnixNano()
+			t := time.Unix(seconds, 0).UTC()
+			ns := time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), int(frac), loc).UnixNano()
 			return ns, ns >= 0
 		}
 		s = "Z"
@@ -81,8 +111,7 @@ func parseClock(s string, year, month, day int, loc *time.Location) (int64, bool
 	if !ok {
 		return 0, false
 	}
-	seconds := daysSinceEpoch(year, month, day)*86400 + int64(hour*3600+minute*60+sec) - int64(offset)
-	ns := seconds*1e9 + frac
+	ns := (seconds-int64(offset))*1e9 + frac
 	return ns, ns >= 0
 }
 
@@ -231,11 +260,11 @@ func fraction(s string) (ns int64, n int) {
 		}
 		n++
 	}
-	for i := n; i < 9; i++ {
-		ns *= 10
-	}
-	return ns, n
+	return ns * powers[min(n, 9)], n
 }
+
+// powers are what completes so many digits to nine.
+var powers = [...]int64{1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1}
 
 // daysSinceEpoch counts the days from 1970-01-01 in the proleptic Gregorian calendar.
 func daysSinceEpoch(year, month, day int) int64 {
