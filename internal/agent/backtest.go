@@ -1,0 +1,57 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/pipeline"
+	"github.com/liveward/liveward/rules"
+)
+
+// RuleSet loads a rule directory with the plan's key and playbook addresses, for a comparison with the
+// plan's own rules.
+func (p *Plan) RuleSet(dir string) (*rules.Set, error) {
+	set, err := rules.Load(RulesFS(dir), p.ruleOptions())
+	if err != nil {
+		return nil, fmt.Errorf("rules in %s: %w", dir, err)
+	}
+	return set, nil
+}
+
+// Backtest runs files through a rule set, with the agent's own stages and windows, and gathers what
+// would have fired of the rule of an id, or of all where it is empty. Nothing is sent anywhere.
+func (p *Plan) Backtest(ctx context.Context, set *rules.Set, id string, o ReplayOptions, files []string) (*rules.Backtest, error) {
+	b := rules.NewBacktest(set, id)
+	r := p.Replay(o)
+	r.Rules = set
+	r.Alert = func(a *event.Alert) error {
+		b.Alert(a)
+		return nil
+	}
+	r.Document = func(d pipeline.Processed) error {
+		if t, ok := documentTime(d.Doc); ok && !d.Quarantined {
+			b.Event(t)
+		}
+		return nil
+	}
+	if _, err := r.Run(ctx, files); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// documentTime reads the time of a document, in which @timestamp comes first.
+func documentTime(doc []byte) (int64, bool) {
+	rest, ok := bytes.CutPrefix(doc, []byte(`{"@timestamp":"`))
+	if !ok {
+		return 0, false
+	}
+	text, _, ok := bytes.Cut(rest, []byte{'"'})
+	if !ok {
+		return 0, false
+	}
+	t, err := event.ParseTime(string(text))
+	return t, err == nil
+}

@@ -1,0 +1,331 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/liveward/liveward/internal/event"
+)
+
+// Backtest gathers what a rule set would have fired over recorded logs. It keeps of each alert what
+// the report shows, and nothing can send it anywhere.
+type Backtest struct {
+	From, Until int64 // times of the first and last event, nanoseconds; both 0 where there was none
+	Events      int64
+	Rules       []RuleBacktest // in order of id
+
+	byID map[string]int
+}
+
+// RuleBacktest is what one rule would have fired.
+type RuleBacktest struct {
+	ID       string
+	Severity event.Severity
+	Mode     Mode
+	Alerts   []BacktestAlert // in order of time
+
+	near time.Duration // alerts of one key within it are the same incident
+}
+
+// BacktestAlert is an alert of a backtest.
+type BacktestAlert struct {
+	ID    event.Hash
+	Time  int64
+	Key   string
+	Title string
+}
+
+// NewBacktest makes an empty report on the rules of a set, or on the one of an id.
+func NewBacktest(set *Set, id string) *Backtest {
+	b := &Backtest{byID: map[string]int{}}
+	for _, r := range set.rules {
+		if id != "" && r.ID != id {
+			continue
+		}
+		b.byID[r.ID] = len(b.Rules)
+		b.Rules = append(b.Rules, RuleBacktest{ID: r.ID, Severity: r.Severity, Mode: r.Mode, near: max(r.Window, 10*time.Minute)})
+	}
+	return b
+}
+
+// Event takes notice of an event's time.
+func (b *Backtest) Event(t int64) {
+	if b.Events == 0 || t < b.From {
+		b.From = t
+	}
+	if b.Events == 0 || t > b.Until {
+		b.Until = t
+	}
+	b.Events++
+}
+
+// Alert takes an alert in. Reports about an earlier alert, such as a recovery, are none.
+func (b *Backtest) Alert(a *event.Alert) {
+	i, ok := b.byID[a.Rule.ID]
+	if !ok || a.Status != event.Firing {
+		return
+	}
+	b.Rules[i].Alerts = append(b.Rules[i].Alerts, BacktestAlert{ID: a.ID, Time: a.Time, Key: a.KeyText(), Title: a.Rule.Name})
+}
+
+// dayOf is the day of a time, in UTC.
+func dayOf(t int64) string { return time.Unix(0, t).UTC().Format(time.DateOnly) }
+
+// Days are the days of the log, the first to the last.
+func (b *Backtest) Days() []string {
+	if b.Events == 0 {
+		return nil
+	}
+	const most = 4000
+	var out []string
+	for t := time.Unix(0, b.From).UTC().Truncate(24 * time.Hour); !t.After(time.Unix(0, b.Until)) && len(out) < most; t = t.AddDate(0, 0, 1) {
+		out = append(out, t.Format(time.DateOnly))
+	}
+	return out
+}
+
+// Count is a number of alerts under a name: of a day, or of a key.
+type Count struct {
+	Name   string `json:"name"`
+	Alerts int    `json:"alerts"`
+}
+
+// PerDay counts alerts on each of the days.
+func (r *RuleBacktest) PerDay(days []string) []Count {
+	out := make([]Count, len(days))
+	at := make(map[string]int, len(days))
+	for i, d := range days {
+		out[i].Name = d
+		at[d] = i
+	}
+	for _, a := range r.Alerts {
+		if i, ok := at[dayOf(a.Time)]; ok {
+			out[i].Alerts++
+		}
+	}
+	return out
+}
+
+// PerKey counts alerts of each key, most first.
+func (r *RuleBacktest) PerKey() []Count {
+	counts := map[string]int{}
+	for _, a := range r.Alerts {
+		counts[a.Key]++
+	}
+	out := make([]Count, 0, len(counts))
+	for key, n := range counts {
+		out = append(out, Count{key, n})
+	}
+	slices.SortFunc(out, func(a, b Count) int { return cmp.Or(b.Alerts-a.Alerts, strings.Compare(a.Name, b.Name)) })
+	return out
+}
+
+// Worst is the largest number of alerts on one day.
+func (r *RuleBacktest) Worst() int {
+	worst, days := 0, map[string]int{}
+	for _, a := range r.Alerts {
+		d := dayOf(a.Time)
+		days[d]++
+		worst = max(worst, days[d])
+	}
+	return worst
+}
+
+// OverBudget are the rules with more than budget alerts on some day.
+func (b *Backtest) OverBudget(budget int) []string {
+	var out []string
+	for i := range b.Rules {
+		if b.Rules[i].Worst() > budget {
+			out = append(out, b.Rules[i].ID)
+		}
+	}
+	return out
+}
+
+// bar draws n of most as blocks, at least one for what is not nothing.
+func bar(n, most int) string {
+	const width = 40
+	if n == 0 || most == 0 {
+		return ""
+	}
+	return strings.Repeat("█", max(1, n*width/most))
+}
+
+// shownKeys and shownRows bound what the terminal shows of a rule.
+const (
+	shownKeys = 5
+	shownRows = 31
+)
+
+// Print writes the report for a terminal: for each rule that fired its alerts per day, and the keys
+// with most of them; the silent ones in one line.
+func (b *Backtest) Print(w io.Writer) error {
+	var out strings.Builder
+	days := b.Days()
+	if len(days) == 0 {
+		out.WriteString("no events\n")
+	} else {
+		fmt.Fprintf(&out, "%d events from %s to %s (UTC), %d days\n", b.Events, event.FormatTime(b.From), event.FormatTime(b.Until), len(days))
+	}
+	var silent []string
+	total := 0
+	for i := range b.Rules {
+		r := &b.Rules[i]
+		total += len(r.Alerts)
+		if len(r.Alerts) == 0 {
+			silent = append(silent, r.ID)
+			continue
+		}
+		r.print(&out, days)
+	}
+	if len(silent) > 0 {
+		fmt.Fprintf(&out, "\nno alert: %s\n", strings.Join(silent, ", "))
+	}
+	fmt.Fprintf(&out, "\n%d alerts\n", total)
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+func (r *RuleBacktest) print(out *strings.Builder, days []string) {
+	keys := r.PerKey()
+	mode := ""
+	if r.Mode == Shadow {
+		mode = ", shadow"
+	}
+	fmt.Fprintf(out, "\n%s (%s%s): %d alerts, %d keys, at most %d a day\n", r.ID, r.Severity, mode, len(r.Alerts), len(keys), r.Worst())
+	rows := grouped(r.PerDay(days), shownRows)
+	most := 0
+	for _, c := range rows {
+		most = max(most, c.Alerts)
+	}
+	for _, c := range rows {
+		fmt.Fprintf(out, "  %s %5d %s\n", c.Name, c.Alerts, bar(c.Alerts, most))
+	}
+	for _, k := range keys[:min(len(keys), shownKeys)] {
+		name := k.Name
+		if name == "" {
+			name = "(one key for all)"
+		}
+		fmt.Fprintf(out, "  %5d  %s\n", k.Alerts, clipTo(name, 100))
+	}
+	if rest := len(keys) - shownKeys; rest > 0 {
+		fmt.Fprintf(out, "         and %d keys more\n", rest)
+	}
+}
+
+// grouped puts days together until there are at most limit rows; a row bears its first day.
+func grouped(days []Count, limit int) []Count {
+	per := (len(days) + limit - 1) / limit
+	if per <= 1 {
+		return days
+	}
+	var out []Count
+	for i := 0; i < len(days); i += per {
+		c := Count{Name: days[i].Name}
+		for _, d := range days[i:min(i+per, len(days))] {
+			c.Alerts += d.Alerts
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// Difference is how a rule's alerts differ between two versions of a rule set.
+type Difference struct {
+	Rule  string          `json:"rule"`
+	Same  int             `json:"same"`
+	Moved int             `json:"moved"` // of the same: those that fire at another event
+	New   []BacktestAlert `json:"new"`
+	Gone  []BacktestAlert `json:"gone"`
+}
+
+// Compare holds the alerts of this set against those of an older one: new are those that only this
+// has, gone those that only the older had. Alerts of one rule and key within its window are the same.
+func (b *Backtest) Compare(old *Backtest) []Difference {
+	ids := make([]string, 0, len(b.Rules))
+	for i := range b.Rules {
+		ids = append(ids, b.Rules[i].ID)
+	}
+	for i := range old.Rules {
+		ids = append(ids, old.Rules[i].ID)
+	}
+	slices.Sort(ids)
+	out := make([]Difference, 0, len(ids))
+	for _, id := range slices.Compact(ids) {
+		var now, before RuleBacktest
+		if i, ok := b.byID[id]; ok {
+			now = b.Rules[i]
+		}
+		if i, ok := old.byID[id]; ok {
+			before = old.Rules[i]
+		}
+		out = append(out, compareRule(id, &now, &before))
+	}
+	return out
+}
+
+func compareRule(id string, now, before *RuleBacktest) Difference {
+	d := Difference{Rule: id}
+	near := int64(max(now.near, before.near))
+	old := map[string][]BacktestAlert{} // by key, in order of time
+	for _, a := range before.Alerts {
+		old[a.Key] = append(old[a.Key], a)
+	}
+	for _, a := range now.Alerts {
+		rest := old[a.Key]
+		i := slices.IndexFunc(rest, func(o BacktestAlert) bool { return o.ID == a.ID })
+		if i < 0 {
+			i = slices.IndexFunc(rest, func(o BacktestAlert) bool { return max(a.Time-o.Time, o.Time-a.Time) <= near })
+			if i < 0 {
+				d.New = append(d.New, a)
+				continue
+			}
+			d.Moved++
+		}
+		d.Same++
+		old[a.Key] = slices.Delete(rest, i, i+1)
+	}
+	for _, rest := range old {
+		d.Gone = append(d.Gone, rest...)
+	}
+	slices.SortFunc(d.Gone, func(a, b BacktestAlert) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.Key, b.Key))
+	})
+	return d
+}
+
+// PrintDifferences writes a comparison, the rules in which something differs with their alerts.
+func PrintDifferences(w io.Writer, all []Difference) error {
+	var out strings.Builder
+	var same, changed, gone int
+	for _, d := range all {
+		same, changed, gone = same+d.Same, changed+len(d.New), gone+len(d.Gone)
+		if len(d.New)+len(d.Gone)+d.Moved == 0 {
+			continue
+		}
+		fmt.Fprintf(&out, "\n%s: %d new, %d gone, %d same", d.Rule, len(d.New), len(d.Gone), d.Same)
+		if d.Moved > 0 {
+			fmt.Fprintf(&out, ", %d of these at another event", d.Moved)
+		}
+		out.WriteByte('\n')
+		for _, list := range []struct {
+			sign   string
+			alerts []BacktestAlert
+		}{{"+", d.New}, {"-", d.Gone}} {
+			const shown = 10
+			for _, a := range list.alerts[:min(len(list.alerts), shown)] {
+				fmt.Fprintf(&out, "  %s %s %s\n", list.sign, event.FormatTime(a.Time), clipTo(a.Title, 100))
+			}
+			if rest := len(list.alerts) - shown; rest > 0 {
+				fmt.Fprintf(&out, "  %s and %d more\n", list.sign, rest)
+			}
+		}
+	}
+	fmt.Fprintf(&out, "\n%d new, %d gone, %d same\n", changed, gone, same)
+	_, err := io.WriteString(w, out.String())
+	return err
+}
