@@ -101,6 +101,9 @@ func (d *Delivery) follow(ctx context.Context, i int, stream string) error {
 	}
 	defer codec.Close()
 	cursor, err := d.j.Cursor(ctx, stream, reader)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("forwarder %s: %w", d.name, err)
 	}

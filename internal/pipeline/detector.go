@@ -86,6 +86,9 @@ func (d *Detector) Stats() DetectorStats { return *d.stats.Load() }
 func (d *Detector) Run(ctx context.Context) error {
 	defer d.codec.Close()
 	if err := d.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped before it had begun
+		}
 		return fmt.Errorf("windows: %w", err)
 	}
 	err := d.j.Follow(ctx, journal.Events, d.cursor.Seq, nil, func() error { d.publish(); return d.maybeSnapshot(ctx) }, func(e *journal.Entry) error {

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2"
 
 	"github.com/liveward/liveward/alerting"
 	"github.com/liveward/liveward/internal/event"
@@ -50,6 +50,9 @@ func NewNotifying(j *journal.Journal, m *alerting.Manager, origins *Origins, see
 // Run applies alerts until ctx is done. The manager's own Run delivers.
 func (n *Notifying) Run(ctx context.Context) error {
 	cursor, err := n.j.Cursor(ctx, journal.Alerts, notifyingReader)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("incidents: %w", err)
 	}

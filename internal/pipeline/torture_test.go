@@ -123,25 +123,30 @@ func TestSilenceIsNotIdle(t *testing.T) {
 // messages that the journal takes, and one event that would not fit is quarantined.
 func TestLongValuesFit(t *testing.T) {
 	texts := three()
-	for _, id := range []string{"t.long1", "t.long2", "t.long3", "t.long4"} {
-		r := strings.NewReplacer("t.burst", id, "by: [client.ip]", "by: [client.ip, user_agent.original]")
-		texts = append(texts, r.Replace(burst(3, id[len(id)-1:]+"0s", "1m", "long")))
+	for i := range 9 {
+		r := strings.NewReplacer("t.burst", fmt.Sprintf("t.long%d", i), "by: [client.ip]", "by: [client.ip, user_agent.original]")
+		texts = append(texts, r.Replace(burst(3, fmt.Sprintf("%ds", 10+i), "1m", "long")))
 	}
 	b := newBench(t, ruleset(t, texts...))
 	b.open("gw")
 	l := &log{path: "/gw"}
-	for i := range 300 {
-		l.add(line{at: int64(i) * 100, ip: "203.0.113.9", status: 401, id: i, agent: fmt.Sprintf("%05d", i/10) + strings.Repeat("a\\\"", 40_000)})
+	for i := range 4000 {
+		l.add(line{at: int64(i) * 10, ip: "203.0.113.9", status: 401, id: i, agent: fmt.Sprint("app ", i/10) + strings.Repeat(" of the", 70)})
 	}
-	l.add(line{at: 31_000, ip: "203.0.113.9", status: 401, id: 1000, agent: strings.Repeat("b", 1<<20-1000)})
-	l.add(line{at: 31_100, ip: "203.0.113.9", status: 401, id: 1001, agent: strings.Repeat("\x01", 300_000)})
+	l.add(line{at: 41_000, ip: "203.0.113.9", status: 401, id: 1000, agent: strings.Repeat("b", 1<<20-1000)})
+	l.add(line{at: 41_100, ip: "203.0.113.9", status: 401, id: 1001, agent: strings.Repeat("\x01", 300_000)})
 	r := b.reader("gw", l)
 	defer r.close()
 	r.limit = 64 << 20 // one batch
 	r.all()
 	b.finish(r)
-	if n := len(b.documents()); n != 302 {
-		t.Errorf("%d documents of 302 lines", n)
+	largest := 0
+	b.each(journal.Events, func(e *journal.Entry) { largest = max(largest, len(e.Body)) })
+	if largest < 2<<20 || largest > b.j.MaxBody()-1<<20 {
+		t.Errorf("the largest message has %d bytes, want some MiB and room for positions", largest)
+	}
+	if n := len(b.documents()); n != 4002 {
+		t.Errorf("%d documents of 4002 lines", n)
 	}
 	check(t, b, b.wanted(b.set, l), false)
 }
