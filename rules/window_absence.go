@@ -104,6 +104,7 @@ func (t *absenceTally) adopt(r *Rule, m *watermark) {
 	if t.began != noTime {
 		t.expect(max(m.now, t.began))
 	}
+	t.trim()
 }
 
 func (t *absenceTally) hash(values []event.Value) (h event.Hash) {
@@ -219,8 +220,7 @@ func (t *absenceTally) wait(p *pending) {
 	k.last, k.seen = newHit(p, t.shows), true
 	if added {
 		t.enqueue(p.key, k) // else it stands in the queue, and is put back when its time has come
-		for t.keys() > t.limits.max && t.evict() {
-		}
+		t.trim()
 	}
 }
 
@@ -340,6 +340,15 @@ func (t *absenceTally) expire(now int64) {
 	for k := t.gone.first(); k != nil && k.fired < edge; k = t.gone.first() {
 		t.shows.release(k.last.show)
 		t.gone.dropFirst()
+	}
+}
+
+// trim forgets keys beyond the limit.
+func (t *absenceTally) trim() {
+	for t.keys() > t.limits.max {
+		if !t.evict() {
+			return
+		}
 	}
 }
 

@@ -43,6 +43,4 @@ func (t *absenceTally) readFrom(r *snapshotReader) {
 		}
 	}
 	t.requeue()
-	for t.keys() > t.limits.max && t.evict() {
-	}
 }

@@ -31,7 +31,7 @@ func counts(r *Rule) { r.Spike.As, r.Spike.MinTotal = SpikeCount, 0 }
 
 // stream feeds windows with signals made by hand, one step each, and collects what fires.
 type stream struct {
-	t      testing.TB
+	t      reporter
 	w      *Windows
 	cfg    WindowConfig
 	rules  []*Rule
@@ -41,7 +41,15 @@ type stream struct {
 	alerts []*event.Alert
 }
 
-func newStream(t testing.TB, cfg WindowConfig, rules ...*Rule) *stream {
+// reporter is what a stream needs of a test, be it one of package testing or of rapid.
+type reporter interface {
+	Helper()
+	Log(args ...any)
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func newStream(t reporter, cfg WindowConfig, rules ...*Rule) *stream {
 	return &stream{t: t, cfg: cfg, rules: rules, w: NewWindows(rules, event.Hash{}, cfg)}
 }
 
