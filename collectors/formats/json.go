@@ -1,9 +1,7 @@
 package formats
 
 import (
-	"encoding/binary"
 	"errors"
-	"math/bits"
 	"unicode/utf8"
 )
 
@@ -195,10 +193,8 @@ func (s *scanner) object(i int, n *node, depth int, of uint8) (int, error) {
 			}
 		default:
 			start := i
-			var escaped, high bool
-			if end := shortText(src, i); end > 0 {
-				i = end
-			} else {
+			var escaped, high, quote bool
+			if i, quote = plain(src, i); !quote {
 				var err error
 				if i, escaped, high, err = s.str(i); err != nil {
 					return i, err
@@ -253,19 +249,6 @@ func (s *scanner) other(i, depth int, x uint8) (int, error) {
 		s.found.secret++
 	}
 	return i, err
-}
-
-// shortText returns the index of the closing quote if the string whose first byte is at i is plain and
-// shorter than eight bytes, else 0.
-func shortText(src []byte, i int) int {
-	if i+8 <= len(src) {
-		if m := special(binary.LittleEndian.Uint64(src[i:])); m != 0 {
-			if i += bits.TrailingZeros64(m) / 8; src[i] == '"' {
-				return i
-			}
-		}
-	}
-	return 0
 }
 
 // key reads what stands before a member's value: a comma unless the member is the first, the key and
@@ -484,73 +467,4 @@ func digits(b []byte, i int) int {
 		i++
 	}
 	return i
-}
-
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
-// special marks, in the top bit of each byte, the bytes that end a plain stretch of a string: quote,
-// backslash, control characters and bytes beyond ASCII. The lowest mark is always right; marks above
-// it need not be. Without bit 1 a quote stands right above the control characters, in the place of the
-// blank, so that one subtraction finds both.
-func special(w uint64) uint64 {
-	quote := (w ^ ones*0x02) - ones*0x21
-	slash := (w ^ ones*'\\') - ones
-	return (quote | slash | w) & highs
-}
-
-// str reads a string whose first byte is at i and returns the index of the closing quote.
-func (s *scanner) str(i int) (end int, escaped, high bool, err error) {
-	src := s.src
-	for {
-		for i+8 <= len(src) {
-			m := special(binary.LittleEndian.Uint64(src[i:]))
-			if m != 0 {
-				i += bits.TrailingZeros64(m) / 8
-				break
-			}
-			i += 8
-		}
-		if i >= len(src) {
-			return i, escaped, high, errTruncated
-		}
-		switch c := src[i]; {
-		case c == '"':
-			return i, escaped, high, nil
-		case c == '\\':
-			escaped = true
-			if i, err = s.escape(i + 1); err != nil {
-				return i, escaped, high, err
-			}
-		case c < 0x20:
-			return i, escaped, high, errControl
-		case c >= utf8.RuneSelf:
-			high = true
-			i++
-		default:
-			i++
-		}
-	}
-}
-
-// escape checks the escape whose letter is at i and returns the index after it.
-func (s *scanner) escape(i int) (int, error) {
-	if i >= len(s.src) {
-		return i, errTruncated
-	}
-	switch s.src[i] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return i + 1, nil
-	case 'u':
-		if i+5 > len(s.src) {
-			return i, errTruncated
-		}
-		if hex4(s.src[i+1:]) < 0 {
-			return i, errEscape
-		}
-		return i + 5, nil
-	}
-	return i, errEscape
 }
