@@ -29,7 +29,7 @@ func unanswered(r *Rule) {
 // stepsOf are the words of steps: letters before the time of an event.
 var stepsOf = map[string][]uint8{
 	"f": {1}, "ok": {2}, "a": {1}, "b": {2}, "c": {3}, "ab": {1, 2}, "ba": {2, 1}, "-a": {StepReset + 1}, "-b": {StepReset + 2},
-	"b-a": {2, StepReset + 1}, "a-a": {1, StepReset + 1},
+	"x": {}, "b-a": {2, StepReset + 1}, "a-a": {1, StepReset + 1},
 }
 
 // runSteps runs a story in which events of steps have their letters before them.
@@ -61,6 +61,14 @@ func TestSequenceCases(t *testing.T) {
 	pair := func(r *Rule) {
 		three(r)
 		r.Steps = []SequenceStep{{Name: "a", AtLeast: 1}, {Name: "b", AtLeast: 1}}
+	}
+	slow := func(r *Rule) {
+		three(r)
+		r.Steps = []SequenceStep{{Name: "a", AtLeast: 1}, {Name: "b", AtLeast: 1}, {Name: "c", AtLeast: 2}}
+	}
+	unfinished := func(r *Rule) {
+		three(r)
+		r.Steps = []SequenceStep{{Name: "a", AtLeast: 1}, {Name: "b", AtLeast: 1}, {Name: "c", AtLeast: 1, Negative: true}}
 	}
 	alwaysUnanswered := func(r *Rule) { unanswered(r); r.Suppress.For = 0 }
 	twice := func(r *Rule) { alwaysUnanswered(r); r.Steps[0].AtLeast = 2 }
@@ -98,6 +106,11 @@ func TestSequenceCases(t *testing.T) {
 		{"a wait survives a restart", unanswered, "a0 restart idle=300 restart idle=3600", "@600"},
 		{"the end of a file is no silence", unanswered, "a0 b0/10.0.0.9", ""},
 		{"though time goes on to the last event", unanswered, "a0 b600/10.0.0.9", "@600"},
+		{"whether or not the rule is about that event", unanswered, "a0 x600/10.0.0.9", "@600"},
+		{"one wait ends at an instant once", unfinished, "a0 b1 b2 idle=3600", "@60"},
+		{"the window is from the first step to the last event", slow, "a0 b50 c59 c59.5", "@59.5"},
+		{"however many steps there are", slow, "a0 b50 c59 c60", ""},
+		{"also where a later sequence has begun", slow, "a0 b50 c55 a56 b57 c60", ""},
 		{"a reset forgets", failThenPass, "f0 f1 -a2 f3 ok4", ""},
 		{"then it counts anew", failThenPass, "f0 f1 -a2 f3 f4 f5 ok6", "@6"},
 		{"also a step that was complete", failThenPass, "f0 f1 f2 -a3 ok4", ""},
@@ -225,6 +238,34 @@ func TestSequenceAlertSaysWhatDidNotCome(t *testing.T) {
 	}
 	if a.Time != at(601) || a.First != at(1) || a.Last != at(1) || a.Count != 1 || a.Tenant != "bank-a" || !a.Drill {
 		t.Errorf("at %s, first %s, last %s, count %d, tenant %q, drill %v", seconds(a.Time), seconds(a.First), seconds(a.Last), a.Count, a.Tenant, a.Drill)
+	}
+}
+
+// TestSequenceWaitsOfManyKeys: each fires at its own time, in the order of time, whichever of the others
+// were answered in between.
+func TestSequenceWaitsOfManyKeys(t *testing.T) {
+	const keys = 300
+	s := newStory(t, WindowConfig{Hold: 1000 * time.Hour}, burst(unanswered))
+	key := func(i int) string { return fmt.Sprintf("10.0.%d.%d", i>>8, i&255) }
+	var want []string
+	for i := range keys {
+		s.event(line{t: at(float64(i)), key: key(i), steps: []uint8{1}})
+	}
+	for i := range keys {
+		if n := i * 7 % keys; n%3 > 0 {
+			s.event(line{t: at(keys + float64(i)/100), key: key(n), steps: []uint8{2}})
+		}
+	}
+	for i := 0; i < keys; i += 3 {
+		want = append(want, key(i)+"@"+fmt.Sprint(i+600))
+	}
+	s.run("idle=700 restart idle=3600")
+	var got []string
+	for _, a := range s.alerts {
+		got = append(got, a.Key[0].Str+"@"+seconds(a.Time))
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("alerts (-want +got):\n%s", diff)
 	}
 }
 
