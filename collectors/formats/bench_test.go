@@ -3,6 +3,8 @@ package formats
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"syscall"
 	"testing"
@@ -112,6 +114,18 @@ func BenchmarkParse(b *testing.B) {
 	}
 	b.Run("nginx_json_short", func(b *testing.B) {
 		benchmarkParse(b, newFormat(b, "nginx_json"), shortened(b, generated(b, "nginx_json", lines)))
+	})
+	b.Run("strange_keys", func(b *testing.B) {
+		r := rand.New(rand.NewPCG(1, 1))
+		all := make([][]byte, lines)
+		for i := range all {
+			all[i] = []byte(`{"remote_addr":"10.0.0.1","status":200`)
+			for range 40 {
+				all[i] = fmt.Appendf(all[i], `,"k%x":"0123456789abc"`, r.Uint64())
+			}
+			all[i] = append(all[i], `,"msec":1772416800.008}`...)
+		}
+		benchmarkParse(b, newFormat(b, "nginx_json"), all)
 	})
 	b.Run("auto", func(b *testing.B) { benchmarkParse(b, newFormat(b, Auto), generated(b, "nginx_json", lines)) })
 }

@@ -2,6 +2,7 @@ package formats
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -31,7 +32,7 @@ func compareLearned(t *testing.T, lines ...[]byte) {
 		}
 		for _, s := range []*scanner{&roomy, &narrow} {
 			got := s.scan(line, root)
-			if got != want {
+			if !errors.Is(got, want) {
 				t.Fatalf("line %q after %q: learned %v, plain %v", line, lines, got, want)
 			}
 			if got != nil {
@@ -63,9 +64,12 @@ func padded(line string) string {
 }
 
 func TestLearned(t *testing.T) {
-	for _, a := range learnSeeds {
-		for _, b := range learnSeeds {
+	for i, a := range learnSeeds {
+		for j, b := range learnSeeds {
 			compareLearned(t, []byte(a), []byte(b), []byte(a))
+			if (i+j)%3 > 0 {
+				continue
+			}
 			tail := `,"tail":"` + strings.Repeat("t", maxLiteral+8) + `"}`
 			compareLearned(t, []byte(strings.TrimSuffix(a, "}")+tail), []byte(strings.TrimSuffix(b, "}")+tail), []byte(padded(a)))
 		}
@@ -169,7 +173,7 @@ func TestLearnedRandom(t *testing.T) {
 			line := r.line()
 			got, want := s.scan(line, root), plain.scan(line, root)
 			total++
-			if got != want {
+			if !errors.Is(got, want) {
 				t.Fatalf("seed %d, line %q: learned %v, plain %v", seed, line, got, want)
 			}
 			if got != nil {

@@ -264,6 +264,8 @@ func fraction(s string) (ns int64, n int) {
 }
 
 // powers are what completes so many digits to nine.
+//
+//nolint:gochecknoglobals // constant; Go has no constant arrays
 var powers = [...]int64{1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1}
 
 // daysSinceEpoch counts the days from 1970-01-01 in the proleptic Gregorian calendar.
