@@ -79,6 +79,7 @@ type Windows struct {
 	seen    seenSet
 	states  map[event.Hash]*ruleState
 	sorted  []*ruleState // by rule id
+	timers  []*ruleState // those that fire at deadlines
 	due     int64        // no deadline of any rule is earlier
 	fired   []Fired
 	stats   WindowStats
@@ -93,9 +94,10 @@ type ruleState struct {
 	shows  *showTable
 	held   suppressor
 	limits *keyLimit
-	last   int64 // time of the last event counted
-	warm   int64 // watermark from which on the windows are full
-	fresh  bool  // came with the last Swap; Rebuild may fill it
+	last   int64  // time of the last event counted
+	warm   int64  // watermark from which on the windows are full
+	fresh  bool   // came with the last Swap; Rebuild may fill it
+	firing firing // the latest; here so that it costs no allocation
 	stats  RuleStats
 }
 
@@ -134,6 +136,12 @@ func (w *Windows) Swap(rules []*Rule, ruleset event.Hash) {
 		w.sorted = append(w.sorted, rs)
 	}
 	slices.SortFunc(w.sorted, func(a, b *ruleState) int { return strings.Compare(a.rule.ID, b.rule.ID) })
+	w.timers = w.timers[:0]
+	for _, rs := range w.sorted {
+		if _, ok := rs.tally.(timed); ok {
+			w.timers = append(w.timers, rs)
+		}
+	}
 	w.due = noTime
 	w.buffer.keep(func(p *pending) bool { return w.states[p.state.rule.State] == p.state })
 }
@@ -372,7 +380,8 @@ func (w *Windows) count(p *pending) {
 		return
 	}
 	if !p.silent {
-		w.judge(rs, p, &f)
+		rs.firing = f
+		w.judge(rs, p, &rs.firing)
 	}
 }
 
@@ -386,7 +395,8 @@ func (w *Windows) wake(now int64) {
 		p := w.buffer.blank()
 		p.state = rs
 		if f, ok := rs.tally.(timed).strike(p); ok {
-			w.judge(rs, p, &f)
+			rs.firing = f
+			w.judge(rs, p, &rs.firing)
 		}
 		w.buffer.recycle(p)
 	}
@@ -396,11 +406,8 @@ func (w *Windows) wake(now int64) {
 func (w *Windows) earliest() *ruleState {
 	var first *ruleState
 	w.due = math.MaxInt64
-	for _, rs := range w.sorted {
-		t, ok := rs.tally.(timed)
-		if !ok {
-			continue
-		}
+	for _, rs := range w.timers {
+		t := rs.tally.(timed)
 		if due, some := t.due(); some && (first == nil || due < w.due) {
 			first, w.due = rs, due
 		}

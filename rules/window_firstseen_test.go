@@ -380,12 +380,13 @@ func benchKeys(b *testing.B, rule *Rule, keys int, change func(n int, s *event.S
 		for i := range s.Signals {
 			t := at(float64(n) / 1000)
 			key[i] = event.Value{Field: event.ClientIP, Str: names[n%keys]}
-			sig := event.Signal{State: rule.State, Time: t, Offset: int64(n), Key: key[i : i+1]}
+			sig := &s.Signals[i]
+			*sig = event.Signal{State: rule.State, Time: t, Offset: int64(n), Key: key[i : i+1]}
 			for j := range 8 {
 				sig.Event[j] = byte(n >> (8 * j))
 			}
-			change(n, &sig)
-			s.Signals[i], s.Ingest, s.Positions[0].MaxTime = sig, t, t
+			change(n, sig)
+			s.Ingest, s.Positions[0].MaxTime = t, t
 			n++
 		}
 		w.Apply(s)
