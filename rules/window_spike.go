@@ -97,6 +97,10 @@ const (
 	// longerDays is by how much local time has ever been set back at once.
 	longerDays = 3 * time.Hour
 
+	// spikeHorizon bounds the times that are counted: around it are some 140 years on either side of
+	// 1970, and room to calculate.
+	spikeHorizon = 1 << 62
+
 	defaultMinHits = 8
 	defaultFloor   = 1
 
@@ -154,6 +158,9 @@ func floorDiv(a, b int64) int64 {
 }
 
 func (t *spikeTally) count(p *pending) (firing, bool) {
+	if p.time < -spikeHorizon || p.time > spikeHorizon {
+		return firing{}, false
+	}
 	hit, total := int64(0), int64(1)
 	if p.step == 1 {
 		hit = 1
@@ -270,7 +277,7 @@ func (t *spikeTally) due() (int64, bool) {
 
 func (t *spikeTally) strike(p *pending) (firing, bool) {
 	if len(t.ready) == 0 {
-		t.done += t.grid
+		t.done = timeAdd(t.done, time.Duration(t.grid))
 		t.decide(t.done)
 		if len(t.ready) == 0 {
 			return firing{}, false

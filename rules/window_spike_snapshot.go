@@ -57,6 +57,9 @@ func (t *spikeTally) appendHistory(w *snapshotWriter) {
 
 func (t *spikeTally) readFrom(r *snapshotReader) {
 	t.done, t.last = r.int(), r.int()
+	if t.done != noTime && t.done%t.grid != 0 || t.last != noTime && (t.last < -spikeHorizon || t.last > spikeHorizon || t.done < floorDiv(t.last, t.grid)*t.grid) {
+		r.fail() // there would be no end of grid points to decide
+	}
 	for range r.count(16) {
 		k, added := t.table.touch(r.hash())
 		k.data, k.last = r.values(), r.int()
