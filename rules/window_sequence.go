@@ -81,12 +81,14 @@ type seenOnce struct {
 type sequenceWait struct{ sequenceHit }
 
 const (
-	// minKeptSteps is the least number of events that are kept of a step, and of waits and of values of
-	// once of a key, where there are so many.
-	minKeptSteps = 128
-	ringCost     = 32
-	stepHitCost  = 56
-	onceCost     = 24
+	// minKeptSteps is the least number of events that are kept of a step where there are so many: more
+	// than the evidence of an alert.
+	minKeptSteps = 32
+	// minKeptOnce is the least number of values of once, and of waits, that are kept of a key.
+	minKeptOnce = 128
+	ringCost    = 32
+	stepHitCost = 56
+	onceCost    = 24
 )
 
 func newSequenceTally(r *Rule, keys *keyLimit, shows *showTable) tally {
@@ -104,7 +106,7 @@ func newSequenceTally(r *Rule, keys *keyLimit, shows *showTable) tally {
 	if len(t.steps) == 0 {
 		return silentTally{}
 	}
-	t.limit = max(2*sum, minKeptSteps)
+	t.limit = max(2*sum, minKeptOnce)
 	t.counts, t.least = make([]int64, len(t.steps)), make([]bool, len(t.steps))
 	return t
 }

@@ -328,7 +328,7 @@ func TestSequenceCountsExactlyAndThenAtLeast(t *testing.T) {
 	if len(s.alerts) != 1 || s.alerts[0].Count != minKeptSteps+1 || len(s.alerts[0].Evidence) != event.MaxEvidence {
 		t.Fatalf("alerts %q", s.told())
 	}
-	if want := "at least 128 × failed, then 1 × passed"; !strings.HasPrefix(s.alerts[0].Explain, want) {
+	if want := "at least 32 × failed, then 1 × passed"; !strings.HasPrefix(s.alerts[0].Explain, want) {
 		t.Errorf("explain %q, want %q", s.alerts[0].Explain, want)
 	}
 }
