@@ -60,8 +60,9 @@ func parseCause(s string) (Cause, error) {
 // ErrFenced means that another writer has appended on this writer's subject.
 var ErrFenced = errors.New("journal: another writer owns the subject")
 
-// ErrPushback means that nothing was stored because the journal does not take more now.
-var ErrPushback = errors.New("journal: no space; nothing was stored")
+// ErrPushback means that the journal does not take more now. Nothing was stored, unless an answer was
+// lost: then the same append, tried again, finds its message.
+var ErrPushback = errors.New("journal: no space")
 
 // ErrTooLarge means that the journal will never take the message.
 var ErrTooLarge = errors.New("journal: message is larger than the journal takes")
@@ -102,10 +103,10 @@ func (w *Writer) reserve() int64 {
 	return w.j.cfg.ReserveFree / 4
 }
 
-// Append stores a message and returns once it is synced. ErrPushback: nothing was stored, the same
-// append may be tried again. ErrFenced: somebody else wrote; this writer is of no more use.
-// ErrTooLarge: nothing was stored, nor ever will be. Any other error leaves open whether the message was stored; the same append may be tried again and
-// stores it once.
+// Append stores a message and returns once it is synced. ErrPushback: the journal takes nothing now,
+// the same append may be tried again. ErrFenced: somebody else wrote; this writer is of no more use.
+// ErrTooLarge: nothing was stored, nor ever will be. Any other error leaves open whether the message
+// was stored; the same append may be tried again and stores it once.
 func (w *Writer) Append(ctx context.Context, cause Cause, body []byte) (Ref, error) {
 	if free, err := w.j.freeBytes(); err == nil && free < w.reserve() {
 		return Ref{}, fmt.Errorf("%w: %d MiB free on the disk, %d MiB are reserved", ErrPushback, free>>20, w.reserve()>>20)
@@ -122,7 +123,7 @@ func (w *Writer) Append(ctx context.Context, cause Cause, body []byte) (Ref, err
 	restarted := false
 	for attempt := 0; ; attempt++ {
 		js, gen := w.j.client()
-		pub, cancel := context.WithTimeout(ctx, 20*time.Second)
+		pub, cancel := context.WithTimeout(ctx, w.j.cfg.Answer)
 		ack, err := js.PublishMsg(pub, msg, jetstream.WithExpectLastSequencePerSubject(w.last), jetstream.WithExpectStream(w.stream))
 		cancel()
 		if err == nil {
@@ -149,7 +150,8 @@ func (w *Writer) Append(ctx context.Context, cause Cause, body []byte) (Ref, err
 			default:
 				return Ref{}, ErrFenced
 			}
-		case isStorage(err):
+		case isStorage(err), w.j.cfg.URL == "" && errors.Is(err, context.DeadlineExceeded):
+			// On a full disk the server may not answer at all.
 			// A stream that met a storage error stays latched until its server starts anew. Once is
 			// enough for one append: the next one tries again.
 			if restarted {

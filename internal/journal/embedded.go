@@ -39,13 +39,22 @@ func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal server: %w", err)
 	}
-	s.SetLoggerV2(serverLog{log}, false, false, false)
+	fatal := make(chan string, 1)
+	s.SetLoggerV2(serverLog{log, fatal}, false, false, false)
 	s.Start()
-	if !s.ReadyForConnections(60 * time.Second) {
-		s.Shutdown()
-		return nil, errors.New("journal server did not become ready within a minute: see the log before this line")
+	for range 600 {
+		if s.ReadyForConnections(100 * time.Millisecond) {
+			return &embedded{s}, nil
+		}
+		select {
+		case why := <-fatal:
+			s.Shutdown()
+			return nil, fmt.Errorf("journal server: %s", why)
+		default:
+		}
 	}
-	return &embedded{s}, nil
+	s.Shutdown()
+	return nil, errors.New("journal server did not become ready within a minute: see the log before this line")
 }
 
 func (e *embedded) stop() {
@@ -54,7 +63,11 @@ func (e *embedded) stop() {
 }
 
 // serverLog passes the server's warnings and errors on; its notices are of no use to an operator.
-type serverLog struct{ log *slog.Logger }
+// What it calls fatal ends it: whoever waits for it to become ready is told.
+type serverLog struct {
+	log   *slog.Logger
+	fatal chan<- string
+}
 
 func (l serverLog) Noticef(string, ...any) {}
 func (l serverLog) Debugf(string, ...any)  {}
@@ -68,5 +81,9 @@ func (l serverLog) Errorf(format string, v ...any) {
 }
 
 func (l serverLog) Fatalf(format string, v ...any) {
+	select {
+	case l.fatal <- fmt.Sprintf(format, v...):
+	default:
+	}
 	l.log.Error("journal server", "message", fmt.Sprintf(format, v...))
 }

@@ -69,6 +69,9 @@ type Config struct {
 	ReserveFree int64
 	// Free tells how much of the disk is free; nil asks the system.
 	Free func() (int64, error)
+	// Answer is how long an append waits for its answer. An embedded server that takes longer is
+	// latched, as on a full disk, and is started anew. Default 10 s.
+	Answer time.Duration
 	// NoSync gives up the sync on every append. Only for tests and benchmarks that say so.
 	NoSync bool
 	// Replicas of the streams in a cluster: 1 or 3. Default 1.
@@ -87,6 +90,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.ReserveFree == 0 {
 		c.ReserveFree = 512 << 20
+	}
+	if c.Answer == 0 {
+		c.Answer = 10 * time.Second
 	}
 	if c.Replicas == 0 {
 		c.Replicas = 1

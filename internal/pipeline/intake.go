@@ -249,7 +249,7 @@ func (in *Intake) append(ctx context.Context, b *event.Batch, positions []event.
 	}
 	in.forget(positions)
 	for _, blind := range in.proc.Blind() {
-		in.log.Warn(blind.String(), "source", blind.Source)
+		in.log.Warn("rules are blind on a source", "source", blind.Source, "why", blind.String())
 	}
 	if err := in.j.SavePositions(ctx, in.subject, ref, positions); err != nil {
 		// The copy only makes the next start faster: the journal has the positions.
