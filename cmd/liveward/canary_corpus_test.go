@@ -84,8 +84,6 @@ func kinds() []string {
 	return []string{"email", "phone", "pan", "pan grouped", "nik", "iban", "jwt", "key", "named key", "face", "data url", "pem", "cookie", "basic", "header"}
 }
 
-func numeric(kind string) bool { return kind == "pan" || kind == "nik" }
-
 // one makes a canary.
 func (a *aviary) one(kind string) canary {
 	a.n++
