@@ -60,10 +60,16 @@ type spikeCell struct {
 	total, hits, drill int64
 }
 
-// spikeBlock counts the events of one block; n is its number since 1970.
+// spikeBlock counts the events of one block; n is its number since 1970. There are hundreds of a key:
+// counts stop at what they can hold.
 type spikeBlock struct {
 	n           int64
-	total, hits int64
+	total, hits uint32
+}
+
+func (b *spikeBlock) add(total, hits int64) {
+	b.total = uint32(min(int64(b.total)+total, math.MaxUint32))
+	b.hits = uint32(min(int64(b.hits)+hits, math.MaxUint32))
 }
 
 // spikeSeen is when a value of once was last seen, and whether it has been a hit.
@@ -104,7 +110,7 @@ const (
 	defaultMinHits = 8
 	defaultFloor   = 1
 
-	blockCost    = 24
+	blockCost    = 16
 	spikeKeyCost = keyCost + spikeCells*32 + 64
 )
 
@@ -196,9 +202,7 @@ func (t *spikeTally) count(p *pending) (firing, bool) {
 		k.history = append(k.history, spikeBlock{n: b})
 		t.blocks++
 	}
-	h := &k.history[len(k.history)-1]
-	h.total += total
-	h.hits += hit
+	k.history[len(k.history)-1].add(total, hit)
 	if hit == 0 {
 		return firing{}, false
 	}

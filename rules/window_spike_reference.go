@@ -86,8 +86,8 @@ func (t *spikeTally) steady(k *spikeKey, f *spikeFiring, end int64) bool {
 	f.ref = spikeReference{}
 	for _, b := range k.history {
 		if b.n >= begin && b.n <= end {
-			f.ref.total += b.total
-			f.ref.hits += b.hits
+			f.ref.total += int64(b.total)
+			f.ref.hits += int64(b.hits)
 		}
 	}
 	t.average(f, end-begin+1)
@@ -109,8 +109,8 @@ func (t *spikeTally) seasonal(k *spikeKey, f *spikeFiring, end int64) bool {
 		}
 		b := k.blockAt(no)
 		n++
-		f.ref.total += b.total
-		f.ref.hits += b.hits
+		f.ref.total += int64(b.total)
+		f.ref.hits += int64(b.hits)
 		if t.spec.As == SpikeRatio && b.total == 0 {
 			continue
 		}
@@ -120,8 +120,8 @@ func (t *spikeTally) seasonal(k *spikeKey, f *spikeFiring, end int64) bool {
 	}
 	if n >= trimSeasons && extreme {
 		n--
-		f.ref.total -= worst.total
-		f.ref.hits -= worst.hits
+		f.ref.total -= int64(worst.total)
+		f.ref.hits -= int64(worst.hits)
 	}
 	if n == 0 || t.spec.As == SpikeRatio && f.ref.total < max(t.spec.MinTotal, 1) {
 		return false

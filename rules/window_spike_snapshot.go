@@ -49,8 +49,8 @@ func (t *spikeTally) appendHistory(w *snapshotWriter) {
 		w.count(len(k.history))
 		for _, b := range k.history {
 			w.int(b.n)
-			w.int(b.total)
-			w.int(b.hits)
+			w.uint(uint64(b.total))
+			w.uint(uint64(b.hits))
 		}
 	})
 }
@@ -118,10 +118,11 @@ func (t *spikeTally) readHistory(r *snapshotReader) {
 		k.first = r.int()
 		last := int64(math.MinInt64)
 		for range r.count(3) {
-			b := spikeBlock{r.int(), r.int(), r.int()}
-			if b.n <= last || b.total < 0 || b.hits < 0 {
+			n, total, hits := r.int(), r.uint(), r.uint()
+			if n <= last || total > math.MaxUint32 || hits > math.MaxUint32 {
 				r.fail()
 			}
+			b := spikeBlock{n, uint32(total), uint32(hits)}
 			if r.err != nil {
 				return
 			}
