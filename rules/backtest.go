@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -169,7 +170,7 @@ func (b *Backtest) Print(w io.Writer) error {
 	if len(days) == 0 {
 		out.WriteString("no events\n")
 	} else {
-		fmt.Fprintf(&out, "%d events from %s to %s (UTC), %d days\n", b.Events, event.FormatTime(b.From), event.FormatTime(b.Until), len(days))
+		fmt.Fprintf(&out, "%s from %s to %s (UTC), %s\n", plural(int(b.Events), "event"), event.FormatTime(b.From), event.FormatTime(b.Until), plural(len(days), "day"))
 	}
 	var silent []string
 	total := 0
@@ -185,9 +186,17 @@ func (b *Backtest) Print(w io.Writer) error {
 	if len(silent) > 0 {
 		fmt.Fprintf(&out, "\nno alert: %s\n", strings.Join(silent, ", "))
 	}
-	fmt.Fprintf(&out, "\n%d alerts\n", total)
+	fmt.Fprintf(&out, "\n%s\n", plural(total, "alert"))
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// plural is a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
 }
 
 func (r *RuleBacktest) print(out *strings.Builder, days []string) {
@@ -196,7 +205,7 @@ func (r *RuleBacktest) print(out *strings.Builder, days []string) {
 	if r.Mode == Shadow {
 		mode = ", shadow"
 	}
-	fmt.Fprintf(out, "\n%s (%s%s): %d alerts, %d keys, at most %d a day\n", r.ID, r.Severity, mode, len(r.Alerts), len(keys), r.Worst())
+	fmt.Fprintf(out, "\n%s (%s%s): %s, %s, at most %d a day\n", r.ID, r.Severity, mode, plural(len(r.Alerts), "alert"), plural(len(keys), "key"), r.Worst())
 	rows := grouped(r.PerDay(days), shownRows)
 	most := 0
 	for _, c := range rows {

@@ -68,7 +68,7 @@ func (b *Backtest) WriteHTML(w io.Writer, differences []Difference) error {
 		Differences []Difference
 	}{Span: "no events", Differences: differences}
 	if len(days) > 0 {
-		data.Span = fmt.Sprintf("%d events from %s to %s (UTC), %d days", b.Events, event.FormatTime(b.From), event.FormatTime(b.Until), len(days))
+		data.Span = fmt.Sprintf("%s from %s to %s (UTC), %s", plural(int(b.Events), "event"), event.FormatTime(b.From), event.FormatTime(b.Until), plural(len(days), "day"))
 	}
 	for i := range b.Rules {
 		data.Rules = append(data.Rules, b.Rules[i].page(days))
@@ -83,7 +83,7 @@ func (r *RuleBacktest) page(days []string) pageRule {
 		return out
 	}
 	keys := r.PerKey()
-	out.Sum = fmt.Sprintf("%s, %s: %d alerts, %d keys, at most %d a day", r.Severity, r.Mode, len(r.Alerts), len(keys), r.Worst())
+	out.Sum = fmt.Sprintf("%s, %s: %s, %s, at most %d a day", r.Severity, r.Mode, plural(len(r.Alerts), "alert"), plural(len(keys), "key"), r.Worst())
 	out.Keys = keys[:min(len(keys), mostKeys)]
 	rows := grouped(r.PerDay(days), mostBars)
 	most := 1

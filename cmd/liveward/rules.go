@@ -5,11 +5,12 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/liveward/liveward/internal/agent"
+	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/rules"
 )
 
@@ -18,7 +19,10 @@ func rulesCommand() *cobra.Command {
 		Use:   "rules",
 		Short: "Write and check rules",
 	}
-	cmd.AddCommand(rulesLintCommand(), rulesTestCommand(), rulesListCommand())
+	cmd.AddCommand(
+		rulesNewCommand(), rulesLintCommand(), rulesTestCommand(), rulesExplainCommand(), rulesBacktestCommand(),
+		rulesListCommand(), rulesSchemaCommand(),
+	)
 	return cmd
 }
 
@@ -31,15 +35,33 @@ func dirOf(a []string) string {
 
 func rulesLintCommand() *cobra.Command {
 	var strict, asJSON bool
+	var formats []string
+	var retention string
 	cmd := &cobra.Command{
 		Use:   "lint [DIR]",
 		Short: "Check rules, lists and playbooks; errors point at the character",
 		Long: `Check a rule directory, or the pack that comes with liveward. Errors exit 1; warnings exit 0, or 1
-with --strict.`,
-		Example: "  liveward rules lint rules.d --strict",
+with --strict. With --format, rules whose fields none of these formats provides are found; with
+--journal, rules that look back further than the journal keeps.`,
+		Example: "  liveward rules lint rules.d --strict\n  liveward rules lint rules.d --format nginx_json --journal 7d",
 		Args:    args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			set, problems := agent.LoadRules(dirOf(a), rules.Options{})
+			opts := rules.Options{Now: time.Now()}
+			if len(formats) > 0 {
+				provided, err := agent.Provided(formats)
+				if err != nil {
+					return err
+				}
+				opts.Provided = provided
+			}
+			if retention != "" {
+				keep, err := event.ParseDuration(retention)
+				if err != nil {
+					return usageError{fmt.Errorf("--journal: %w", err)}
+				}
+				opts.Retention = keep
+			}
+			set, problems := agent.LoadRules(dirOf(a), opts)
 			out := cmd.OutOrStdout()
 			errs := len(problems.Errors())
 			if asJSON {
@@ -71,6 +93,8 @@ with --strict.`,
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "warnings exit 1 too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the problems as JSON")
+	cmd.Flags().StringArrayVar(&formats, "format", nil, "a format in use, may be repeated")
+	cmd.Flags().StringVar(&retention, "journal", "", "for how long the journal keeps events, such as 7d")
 	return cmd
 }
 
@@ -164,29 +188,4 @@ func writeJUnit(w io.Writer, results rules.TestResults) error {
 	enc := xml.NewEncoder(w)
 	enc.Indent("", "  ")
 	return enc.Encode(suite)
-}
-
-func rulesListCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "list [DIR]",
-		Short:   "List the rules with what they look for",
-		Example: "  liveward rules list",
-		Args:    args(cobra.MaximumNArgs(1)),
-		RunE: func(cmd *cobra.Command, a []string) error {
-			set, problems := agent.LoadRules(dirOf(a), rules.Options{})
-			if errs := problems.Errors(); len(errs) > 0 {
-				return errs
-			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			if _, err := fmt.Fprintln(w, "RULE\tKIND\tSEVERITY\tMODE\tPLAYBOOK"); err != nil {
-				return err
-			}
-			for _, r := range set.Rules() {
-				if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.ID, r.Kind, r.Severity, r.Mode, r.Playbook); err != nil {
-					return err
-				}
-			}
-			return w.Flush()
-		},
-	}
 }

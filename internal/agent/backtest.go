@@ -4,7 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/liveward/liveward/collectors/formats"
+	"github.com/liveward/liveward/collectors/formats/vendors"
+	"github.com/liveward/liveward/internal/enrich"
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/pipeline"
 	"github.com/liveward/liveward/rules"
@@ -54,4 +60,38 @@ func documentTime(doc []byte) (int64, bool) {
 	}
 	t, err := event.ParseTime(string(text))
 	return t, err == nil
+}
+
+// Provided tells which fields events have that are read with formats of these names: what lint holds
+// the needs of rules against. Key rosters are taken to be there.
+func Provided(names []string) (func(event.ID) bool, error) {
+	set, err := formats.Load(nil)
+	if err != nil {
+		return nil, err
+	}
+	maps, err := vendors.Load(nil)
+	if err != nil {
+		return nil, err
+	}
+	has := map[event.ID]bool{event.LivewardPrivacyDropped: true, event.LivewardPrivacyCount: true, event.OrganizationID: true}
+	for _, name := range names {
+		if !slices.Contains(set.Names(), name) {
+			return nil, fmt.Errorf("unknown format %q; want one of %s", name, strings.Join(set.Names(), ", "))
+		}
+		for _, id := range set.Provides(name) {
+			has[id] = true
+			if id == event.LivenessDecisionRaw || id == event.LivenessScoreRaw {
+				for _, v := range maps.Provides() {
+					has[v] = true
+				}
+			}
+		}
+	}
+	return func(id event.ID) bool { return has[id] || enrich.Provides(id) || enrich.ProvidesKeys(id) }, nil
+}
+
+// Stopwatch is a clock for measuring how long something takes.
+func Stopwatch() func() time.Duration {
+	start := time.Now()
+	return func() time.Duration { return time.Since(start) }
 }

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/rules"
+)
+
+func rulesNewCommand() *cobra.Command {
+	var d rules.Draft
+	var kind, severity string
+	cmd := &cobra.Command{
+		Use:   "new DIR",
+		Short: "Begin a rule: a working one of its kind, with two tests that pass",
+		Long: `New writes a rule into a rule directory. What the flags leave open it asks for on standard input; an
+empty answer takes what stands in brackets. The rule is complete: it loads, one test shows it firing
+and one shows it silent. Change it from there; it starts in shadow mode.`,
+		Example: `  liveward rules new rules.d
+  liveward rules new rules.d --id lw.own.many-refusals --kind threshold --by client.ip --playbook auth/bad-credentials-burst`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			dir := os.DirFS(a[0])
+			pages, err := playbooksOf(dir)
+			if err != nil {
+				return err
+			}
+			ask := asker{in: bufio.NewReader(cmd.InOrStdin()), out: cmd.ErrOrStderr()}
+			ask.into(&d.ID, "id, such as lw.area.name", "")
+			ask.into(&kind, "kind: "+strings.Join(rules.Kinds(), ", "), "threshold")
+			ask.into(&severity, "severity: low, medium, high, critical", "medium")
+			usual := ""
+			if len(pages) > 0 {
+				usual = pages[0]
+			}
+			ask.into(&d.Playbook, "playbook: "+strings.Join(pages, ", "), usual)
+			if ask.err != nil {
+				return ask.err
+			}
+			d.Kind, d.Severity = rules.Kind(kind), event.Severity(severity)
+			text, err := d.Text()
+			if err != nil {
+				return err
+			}
+			results, err := rules.Try(dir, d.ID, text)
+			if err != nil {
+				return err
+			}
+			path := filepath.Join(a[0], d.ID+".yaml")
+			f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644) //nolint:gosec // rules are no secret
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(f, text)
+			if err := errors.Join(err, f.Close()); err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), path); err != nil {
+				return err
+			}
+			return results.Print(cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&d.ID, "id", "", "id of the rule, such as lw.area.name")
+	f.StringVar(&kind, "kind", "", "kind of the rule: "+strings.Join(rules.Kinds(), ", "))
+	f.StringVar(&d.By, "by", "", "field of the key (default: the usual one of the kind)")
+	f.StringVar(&severity, "severity", "", "low, medium, high or critical")
+	f.StringVar(&d.Playbook, "playbook", "", "name of the playbook page, such as auth/bad-credentials-burst")
+	f.StringVar(&d.Concern, "concern", "", "tags.concern of the rule")
+	return cmd
+}
+
+// asker asks for what the flags left open.
+type asker struct {
+	in  *bufio.Reader
+	out io.Writer
+	err error
+}
+
+func (a *asker) into(value *string, what, usual string) {
+	if *value != "" || a.err != nil {
+		return
+	}
+	if usual != "" {
+		what += " [" + usual + "]"
+	}
+	if _, a.err = fmt.Fprintf(a.out, "%s: ", what); a.err != nil {
+		return
+	}
+	line, err := a.in.ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		a.err = err
+		return
+	}
+	if *value = strings.TrimSpace(line); *value == "" {
+		*value = usual
+	}
+	if *value == "" {
+		a.err = usageError{fmt.Errorf("no answer: give --id, --kind, --severity and --playbook, or answer on standard input")}
+	}
+}
+
+// playbooksOf names the pages of a rule directory.
+func playbooksOf(dir fs.FS) ([]string, error) {
+	files, err := fs.Glob(dir, "playbooks/*/*.md")
+	if err != nil {
+		return nil, err
+	}
+	for i := range files {
+		files[i] = strings.TrimSuffix(strings.TrimPrefix(files[i], "playbooks/"), ".md")
+	}
+	return files, nil
+}
