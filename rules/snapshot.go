@@ -102,7 +102,7 @@ func (w *Windows) readHistories(r *snapshotReader) {
 }
 
 // RestoreHistory takes from a snapshot nothing but what cannot be rebuilt from the journal: what rules
-// of kind first_seen have seen. Restore does so as well; this is for a snapshot of another version,
+// of kind first_seen have seen, and spikes have learnt. Restore does so as well; this is for a snapshot of another version,
 // which Restore refuses. The rules must be in the set, and must not have counted. An error leaves w as
 // it was.
 func (w *Windows) RestoreHistory(snapshot []byte) error {
@@ -125,6 +125,7 @@ func (w *Windows) RestoreHistory(snapshot []byte) error {
 		if _, ok := rs.tally.(historian); ok {
 			old := w.states[rs.rule.State]
 			old.tally, old.limits, old.shows, old.held = rs.tally, rs.limits, rs.shows, rs.held
+			old.adopt(&w.mark)
 		}
 	}
 	w.due = noTime

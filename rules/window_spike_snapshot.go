@@ -6,19 +6,76 @@ import (
 	"github.com/liveward/liveward/internal/event"
 )
 
-// historyVersion is the form of what a spike rule has learnt. It outlives the journal by far, so that
-// a change of the rest of snapshots must not cost it. A form that is not known is passed over: keys
-// then learn anew, and the rule is warming.
-const historyVersion = 1
+// spikeHistoryVersion is the form of what a spike rule has learnt. Forms before it are to be read as
+// well: it takes weeks to learn anew.
+const spikeHistoryVersion = 1
 
+func (t *spikeTally) historyVersion() uint64 { return spikeHistoryVersion }
+
+// appendHistory writes what keys have learnt.
+func (t *spikeTally) appendHistory(w *snapshotWriter) {
+	w.int(t.began)
+	w.int(t.block)
+	w.count(t.table.len())
+	t.table.all(func(key event.Hash, k *spikeKey) {
+		w.hash(key)
+		w.bytes(k.data)
+		w.int(k.first)
+		w.int(k.last)
+		w.count(len(k.history))
+		for _, b := range k.history {
+			w.int(b.n)
+			w.uint(uint64(b.total))
+			w.uint(uint64(b.hits))
+		}
+	})
+}
+
+func (t *spikeTally) readHistory(r *snapshotReader) {
+	t.began = r.int()
+	same := r.int() == t.block // else only since when a key is known is of use
+	for range r.count(20) {
+		key := r.hash()
+		k, added := t.table.touch(key)
+		k.data, k.first, k.last = r.values(), r.int(), r.int()
+		if !added || k.first < -spikeHorizon || k.last > spikeHorizon || k.first > k.last || k.last < t.last {
+			r.fail()
+		}
+		before := int64(math.MinInt64)
+		for range r.count(3) {
+			n, total, hits := r.int(), r.uint(), r.uint()
+			if n <= before || total > math.MaxUint32 || hits > math.MaxUint32 {
+				r.fail()
+			}
+			if r.err != nil {
+				return
+			}
+			before = n
+			if same {
+				k.history = append(k.history, spikeBlock{n, uint32(total), uint32(hits)})
+				t.blocks++
+			}
+		}
+		if r.err != nil {
+			return
+		}
+		t.last = k.last
+	}
+	if t.last != noTime {
+		t.done = floorDiv(t.last, t.grid) * t.grid
+	}
+	for t.table.len() > t.limits.max {
+		t.evict()
+	}
+}
+
+// appendTo writes what can be rebuilt from the journal: the events of the last window.
 func (t *spikeTally) appendTo(w *snapshotWriter) {
 	w.int(t.done)
 	w.int(t.last)
 	w.count(t.table.len())
 	t.table.all(func(key event.Hash, k *spikeKey) {
 		w.hash(key)
-		w.bytes(k.data)
-		w.int(k.last)
 		for _, c := range k.cells {
 			w.int(c.n)
 			w.int(c.total)
@@ -36,33 +93,26 @@ func (t *spikeTally) appendTo(w *snapshotWriter) {
 		w.int(v.last)
 		w.bool(v.hit)
 	})
-	w.uint(historyVersion)
-	w.block(t.appendHistory)
 }
 
-// appendHistory writes the blocks of all keys, in the order of keys.
-func (t *spikeTally) appendHistory(w *snapshotWriter) {
-	w.int(t.began)
-	w.int(t.block)
-	t.table.all(func(_ event.Hash, k *spikeKey) {
-		w.int(k.first)
-		w.count(len(k.history))
-		for _, b := range k.history {
-			w.int(b.n)
-			w.uint(uint64(b.total))
-			w.uint(uint64(b.hits))
-		}
-	})
-}
-
+// readFrom reads the last window of the keys whose history was read. Where the history was of another
+// form there are none: what they had is passed over, and the rule is warming.
 func (t *spikeTally) readFrom(r *snapshotReader) {
-	t.done, t.last = r.int(), r.int()
-	if t.done != noTime && t.done%t.grid != 0 || t.last != noTime && (t.last < -spikeHorizon || t.last > spikeHorizon || t.done < floorDiv(t.last, t.grid)*t.grid) {
+	done, last := r.int(), r.int()
+	if done != noTime && done%t.grid != 0 || last < t.last || last != noTime && (last > spikeHorizon || last < -spikeHorizon || done < floorDiv(last, t.grid)*t.grid) {
 		r.fail() // there would be no end of grid points to decide
 	}
+	if r.err != nil {
+		return
+	}
+	t.done, t.last = done, last
+	read := map[event.Hash]bool{}
 	for range r.count(16) {
-		k, added := t.table.touch(r.hash())
-		k.data, k.last = r.values(), r.int()
+		key := r.hash()
+		k := t.table.get(key)
+		if k == nil {
+			k = new(spikeKey)
+		}
 		for i := range k.cells {
 			c := spikeCell{r.int(), r.int(), r.int(), r.int()}
 			if c.total < 0 || c.hits < 0 || c.drill < 0 || c.hits > math.MaxInt32 || c.total > math.MaxInt32 {
@@ -71,9 +121,10 @@ func (t *spikeTally) readFrom(r *snapshotReader) {
 			k.cells[i] = c
 		}
 		n := r.count(19)
-		if !added || n > maxSamples {
+		if read[key] || n > maxSamples {
 			r.fail()
 		}
+		read[key] = true
 		for range n {
 			h := r.hit(t.shows)
 			if r.err != nil {
@@ -84,6 +135,11 @@ func (t *spikeTally) readFrom(r *snapshotReader) {
 		}
 		if r.err != nil {
 			return
+		}
+		if t.table.get(key) == nil {
+			for k.samples.n > 0 {
+				t.dropSample(k)
+			}
 		}
 	}
 	for range r.count(18) {
@@ -96,41 +152,4 @@ func (t *spikeTally) readFrom(r *snapshotReader) {
 			return
 		}
 	}
-	version := r.uint()
-	if b := r.block(); version == historyVersion {
-		t.readHistory(b)
-		if b.err != nil || len(b.b) > 0 {
-			r.fail()
-		}
-	} else {
-		t.began = t.last
-		t.table.all(func(_ event.Hash, k *spikeKey) { k.first = k.last })
-	}
-	for t.table.len() > t.limits.max {
-		t.evict()
-	}
-}
-
-func (t *spikeTally) readHistory(r *snapshotReader) {
-	t.began = r.int()
-	same := r.int() == t.block
-	t.table.all(func(_ event.Hash, k *spikeKey) {
-		k.first = r.int()
-		last := int64(math.MinInt64)
-		for range r.count(3) {
-			n, total, hits := r.int(), r.uint(), r.uint()
-			if n <= last || total > math.MaxUint32 || hits > math.MaxUint32 {
-				r.fail()
-			}
-			b := spikeBlock{n, uint32(total), uint32(hits)}
-			if r.err != nil {
-				return
-			}
-			last = b.n
-			if same {
-				k.history = append(k.history, b)
-				t.blocks++
-			}
-		}
-	})
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/big"
@@ -496,39 +497,47 @@ func TestSpikeAlertSpeaksOfAllOfItsEvents(t *testing.T) {
 	}
 }
 
-// TestSpikeHistoryOfAnotherFormWarmsAgain: what cannot be read is learnt anew, and the rule says so.
-func TestSpikeHistoryOfAnotherFormWarmsAgain(t *testing.T) {
-	r := wave(func(r *Rule) { r.Spike.Warmup = time.Hour })
-	tl := newSpikeTally(r, &keyLimit{max: 10}, new(showTable))
-	for i := range 100 {
-		p := &pending{time: at(float64(i) * minute), key: event.Hash{1}, step: uint8(i % 2)}
-		tl.count(p)
+// TestSpikeHistoryOutlivesTheRestOfSnapshots: of a snapshot whose form is another, what was learnt
+// is taken; where its own form is another, the rule learns anew and says so.
+func TestSpikeHistoryOutlivesTheRestOfSnapshots(t *testing.T) {
+	r := wave(counts, func(r *Rule) { r.Spike.Warmup = time.Hour })
+	before := newStream(t, WindowConfig{}, r)
+	before.spread(r, 0, 140*minute, "k", 280, 280)
+	before.idle(140 * minute)
+	snapshot := before.w.AppendSnapshot(nil)
+	snapshot = snapshot[:len(snapshot)-len(event.Hash{})]
+	snapshot[len(snapshotMagic)] = snapshotVersion + 1
+	version := bytes.Index(snapshot, r.State[:]) + len(r.State)
+	if snapshot[version] != spikeHistoryVersion {
+		t.Fatal("the version of the history is not where it should be")
 	}
-	if tl.warming(at(100 * minute)) {
-		t.Fatal("warming after more than an hour")
+	for _, form := range []byte{spikeHistoryVersion, spikeHistoryVersion + 1} {
+		snapshot[version] = form
+		s := newStream(t, WindowConfig{}, r)
+		if err := s.w.Restore(reseal(snapshot, nil)); err == nil {
+			t.Fatal("a snapshot of another version is restored")
+		}
+		if err := s.w.RestoreHistory(reseal(snapshot, nil)); err != nil {
+			t.Fatal(err)
+		}
+		s.idle(140 * minute)
+		known := form == spikeHistoryVersion
+		if s.w.Stats().Rules[0].Warming == known {
+			t.Errorf("form %d: warming %v", form, !known)
+		}
+		s.spread(r, 140*minute, 6*minute, "k", 90, 90)
+		s.idle(150 * minute)
+		if got := len(s.alerts) == 1 && s.alerts[0].Baseline == 20; got != known {
+			t.Errorf("form %d: alerts %q", form, s.told())
+		}
 	}
-	w := &snapshotWriter{shows: map[uint32]int{}}
-	tl.appendTo(w)
-	var history snapshotWriter
-	history.uint(historyVersion)
-	history.block(tl.appendHistory)
-	body := w.b[:len(w.b)-len(history.b)]
-	for _, version := range []uint64{historyVersion, historyVersion + 1} {
-		in := &snapshotWriter{b: append([]byte(nil), body...)}
-		in.uint(version)
-		in.block(tl.appendHistory)
-		again := newSpikeTally(r, &keyLimit{max: 10}, new(showTable))
-		rd := &snapshotReader{b: in.b, refs: []uint32{0}, fields: new([256]int16), texts: new([256]bool)}
-		again.readFrom(rd)
-		if rd.err != nil || len(rd.b) > 0 {
-			t.Fatalf("version %d: %v, %d bytes left", version, rd.err, len(rd.b))
-		}
-		if got, want := again.warming(at(100*minute)), version != historyVersion; got != want {
-			t.Errorf("version %d: warming %v, want %v", version, got, want)
-		}
-		if again.keys() != 1 {
-			t.Errorf("version %d: %d keys", version, again.keys())
-		}
+	snapshot[len(snapshotMagic)] = snapshotVersion
+	s := newStream(t, WindowConfig{}, r)
+	if err := s.w.Restore(reseal(snapshot, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if stats := s.w.Stats().Rules[0]; stats.Keys != 0 || !stats.Warming || stats.Bytes != 0 {
+		t.Errorf("a window without its history: %+v", stats)
 	}
 }
 
