@@ -54,7 +54,8 @@ const (
 	maxTuples = 4096
 	// tuplesPerKey is how many tuples there is room for, for each key that there is room for.
 	tuplesPerKey = 4
-	tupleCost    = 112
+	tupleCost    = 96
+	knownKeyCost = 96
 )
 
 func newFirstSeenTally(r *Rule, keys *keyLimit, shows *showTable) *firstSeenTally {
@@ -178,7 +179,7 @@ func (t *firstSeenTally) evict() bool {
 func (t *firstSeenTally) keys() int { return t.keyed.len() }
 
 func (t *firstSeenTally) size() int64 {
-	return int64(t.keyed.len())*keyCost + int64(t.tuples.len())*tupleCost
+	return int64(t.keyed.len())*knownKeyCost + int64(t.tuples.len())*tupleCost
 }
 
 func (t *firstSeenTally) warming(now int64) bool {

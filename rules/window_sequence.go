@@ -86,8 +86,8 @@ const (
 	minKeptSteps = 32
 	// minKeptOnce is the least number of values of once, and of waits, that are kept of a key.
 	minKeptOnce = 128
-	ringCost    = 32
-	stepHitCost = 56
+	ringCost    = 40
+	stepHitCost = 72
 	onceCost    = 24
 )
 
