@@ -254,10 +254,10 @@ func (p *Plan) loadInputs(f *strict.File) error {
 			f.Problem(at+".paths", "no paths", "")
 		}
 		if in.Format != "auto" && p.Formats != nil && !slices.Contains(p.Formats.Names(), in.Format) {
-			f.Problem(at+".format", fmt.Sprintf("unknown format %q", in.Format), near(in.Format, append(p.Formats.Names(), "auto")))
+			f.Problem(at+".format", fmt.Sprintf("unknown format %q", in.Format), strict.Suggest(in.Format, p.Formats.Names()))
 		}
 		if in.Vendor != "" && p.Vendors != nil && !slices.Contains(p.Vendors.Names(), in.Vendor) {
-			f.Problem(at+".vendor", fmt.Sprintf("unknown vendor %q", in.Vendor), near(in.Vendor, p.Vendors.Names()))
+			f.Problem(at+".vendor", fmt.Sprintf("unknown vendor %q", in.Vendor), strict.Suggest(in.Vendor, p.Vendors.Names()))
 		}
 		if in.Start != "beginning" && in.Start != "end" {
 			f.Problem(at+".start", fmt.Sprintf("%q is no place to start", in.Start), "use beginning or end")
@@ -271,13 +271,6 @@ func (p *Plan) loadInputs(f *strict.File) error {
 		p.inputs = append(p.inputs, input{in, e, loc})
 	}
 	return errors.Join(errs...)
-}
-
-func near(word string, names []string) string {
-	if n := strict.Nearest(word, names); n != "" {
-		return fmt.Sprintf("did you mean %q?", n)
-	}
-	return "known: " + strings.Join(names, ", ")
 }
 
 func fillInput(in *InputConfig) {
@@ -318,7 +311,7 @@ func (p *Plan) enricher(at string, in *InputConfig, f *strict.File) (*enrich.Enr
 	actions := event.FieldOf(event.EventAction).Enum
 	for i, r := range in.Routes {
 		if !slices.Contains(actions, r.Action) {
-			f.Problem(fmt.Sprintf("%s.routes[%d].action", at, i), fmt.Sprintf("unknown action %q", r.Action), near(r.Action, actions))
+			f.Problem(fmt.Sprintf("%s.routes[%d].action", at, i), fmt.Sprintf("unknown action %q", r.Action), strict.Suggest(r.Action, actions))
 		}
 		cfg.Routes = append(cfg.Routes, enrich.Route{Methods: r.Methods, Path: r.Path, Action: r.Action, Outcomes: r.Outcomes})
 	}

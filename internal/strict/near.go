@@ -7,8 +7,8 @@ import (
 // Suggest says what was probably meant by a word that is not known: the nearest of the known words,
 // or all of them where they are few. It is a hint, empty where there is nothing to say.
 func Suggest(word string, known []string) string {
-	const few = 20
-	if near := Nearest(word, known); near != "" {
+	const few = 50
+	if near := nearest(word, known); near != "" {
 		return `did you mean "` + near + `"?`
 	}
 	if len(known) > 0 && len(known) <= few {
@@ -17,8 +17,8 @@ func Suggest(word string, known []string) string {
 	return ""
 }
 
-// Nearest returns the name that was probably meant by s, or "" when none is close.
-func Nearest(s string, names []string) string {
+// nearest returns the name that was probably meant by s, or "" when none is close.
+func nearest(s string, names []string) string {
 	const near = 2 // letters
 	best, at := "", max(1, (len(s)+1)/3)
 	for _, n := range names {

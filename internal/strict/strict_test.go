@@ -263,7 +263,7 @@ func TestSuggest(t *testing.T) {
 		{"NAME", []string{"name", "size"}, `did you mean "name"?`},
 		{"status_code", []string{"source.ip", "http.response.status_code"}, `did you mean "http.response.status_code"?`},
 		{"zzz", []string{"name", "size"}, "known are name, size"},
-		{"zzz", strings.Split(strings.Repeat("known ", 30), " "), ""},
+		{"zzz", strings.Split(strings.Repeat("known ", 60), " "), ""},
 		{"zzz", nil, ""},
 	} {
 		if got := strict.Suggest(tc.word, tc.known); got != tc.want {
