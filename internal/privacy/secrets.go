@@ -347,7 +347,10 @@ func imageStart(t string) bool {
 
 // secretPrefix tells how long the key at the beginning of t is; 0 where there is none.
 func secretPrefix(t string) int {
-	for _, p := range secretPrefixes {
+	if t == "" {
+		return 0
+	}
+	for _, p := range prefixesByByte[t[0]] {
 		// Some fields are written in one letter case; a prefix with a mark at its end is still one.
 		if last := p.text[len(p.text)-1]; !strings.HasPrefix(t, p.text) && (last != '_' && last != '-' || !equalPrefix(t, p.text)) {
 			continue
@@ -424,3 +427,17 @@ var secretPrefixes = []prefix{
 	{"key-", 32, false},
 	{"hvs.", 20, true},
 }
+
+// prefixesByByte are the prefixes that may begin with a byte: most letters begin none.
+//
+//nolint:gochecknoglobals // constant
+var prefixesByByte = func() (out [256][]prefix) {
+	for _, p := range secretPrefixes {
+		first := p.text[0]
+		out[first] = append(out[first], p)
+		if other := first ^ 0x20; class[first]&isAlpha != 0 {
+			out[other] = append(out[other], p)
+		}
+	}
+	return out
+}()
