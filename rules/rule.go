@@ -77,7 +77,7 @@ const StepReset = 128
 type FirstSeenSpec struct {
 	History time.Duration // for how long values are remembered after they were last seen
 	Learn   time.Duration // for how long a key that is new teaches and fires on nothing
-	Again   time.Duration // for how long a tuple that had an alert has no other; 0 means History
+	Again   time.Duration // for how long a tuple that had an alert has no other, should it be new again
 }
 
 // Risk is the risk a firing adds to an entity.

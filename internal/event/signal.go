@@ -107,7 +107,8 @@ type Signal struct {
 	Skewed bool
 	// Drill marks an event of a drill (labels.drill).
 	Drill bool
-	// Step is the number of the sequence step that matched, or 1 for a hit of a ratio.
+	// Step is the number of the sequence step that matched, from 1, or 128 more where the event resets
+	// the step; or 1 for a hit of a ratio.
 	Step uint8
 	// Key holds the values of the rule's by fields, in the rule's order.
 	Key []Value
