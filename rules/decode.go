@@ -197,6 +197,10 @@ func (d decoder) words(n *node, what, form string, pattern *regexp.Regexp) []str
 	const limit = 20
 	var out []string
 	for _, item := range d.list(n, what, limit) {
+		if item.shape == shapeMap {
+			d.errorf(item, "a colon within {…} makes it a map: put it in quotes, as in [\""+form+"\"]", "%s must be a word", what)
+			continue
+		}
 		if !d.scalar(item, what) {
 			continue
 		}
