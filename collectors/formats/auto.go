@@ -15,7 +15,19 @@ var errUnrecognised = errors.New("no format recognises the line")
 
 // Detect finds the format that fits lines best, and says why. Blank lines do not count.
 func (s *Set) Detect(lines [][]byte) (name, why string, ok bool) {
-	return s.newDetector(Options{}).detect(lines)
+	opt := Options{outer: new(outer)}
+	p := newPeeler(opt)
+	var texts [][]byte
+	for _, l := range lines {
+		text, err := p.peel(l)
+		switch {
+		case err == nil:
+			texts = append(texts, text)
+		case !errors.Is(err, ErrSkip):
+			texts = append(texts, l)
+		}
+	}
+	return s.newDetector(opt).detect(texts)
 }
 
 // detector holds an instance of each format.
@@ -72,14 +84,17 @@ func (d *detector) detect(lines [][]byte) (name, why string, ok bool) {
 // points says how much speaks for a line being of a format; 0 that it is not.
 func (d *detector) points(f Format, line []byte) int {
 	d.ev.Reset()
-	if f.Parse(line, &d.ev) != nil {
+	if err := f.Parse(line, &d.ev); err != nil && !errors.Is(err, ErrSkip) {
 		return 0
 	}
 	m, isMap := f.(*mapFormat)
+	if s, ok := f.(scored); ok {
+		return s.score()
+	}
 	if !isMap {
 		return 10
 	}
-	if len(m.prog.require)+len(m.prog.weights) == 0 || !m.fits() {
+	if len(m.prog.require)+len(m.prog.weights) == 0 || !m.fits() || !m.speaks() {
 		return 0 // a map without detect: is used only by name
 	}
 	points := 5 * len(m.prog.require)
@@ -113,9 +128,9 @@ func newAutoFormat(s *Set, opt Options) *autoFormat {
 func (a *autoFormat) Parse(line []byte, ev *event.Event) error {
 	var err error
 	if a.current >= 0 {
-		if err = a.parseWith(a.current, line, ev); err == nil {
+		if err = a.parseWith(a.current, line, ev); err == nil || errors.Is(err, ErrSkip) {
 			a.misfits = 0
-			return nil
+			return err
 		}
 		ev.Reset()
 	}
@@ -150,8 +165,29 @@ func (a *autoFormat) parseWith(i int, line []byte, ev *event.Event) error {
 	if err := f.Parse(line, ev); err != nil {
 		return err
 	}
-	if m, ok := f.(*mapFormat); ok && !m.fits() {
-		return errMisfit
+	switch f := f.(type) {
+	case *mapFormat:
+		if !f.fits() || !f.speaks() {
+			return errMisfit
+		}
+	case scored:
+		if f.score() == 0 {
+			return errMisfit
+		}
 	}
 	return nil
+}
+
+// speaks tells whether anything beside a single required key speaks for the line being of the format:
+// one key alone, as @timestamp, is no evidence.
+func (f *mapFormat) speaks() bool {
+	if len(f.prog.require) != 1 || len(f.prog.weights) == 0 {
+		return true
+	}
+	for _, w := range f.prog.weights {
+		if f.scan.get(w.slot).kind != kindNone {
+			return true
+		}
+	}
+	return false
 }

@@ -127,6 +127,9 @@ func BenchmarkParse(b *testing.B) {
 		}
 		benchmarkParse(b, newFormat(b, "nginx_json"), all)
 	})
+	for _, name := range textFormats() {
+		b.Run(name, func(b *testing.B) { benchmarkParse(b, newFormat(b, name), [][]byte{[]byte(typical[name])}) })
+	}
 	b.Run("auto", func(b *testing.B) { benchmarkParse(b, newFormat(b, Auto), generated(b, "nginx_json", lines)) })
 }
 

@@ -28,7 +28,8 @@ type Format interface {
 	// Reset. Parse never blocks.
 	//
 	// An error refuses the line: it goes to quarantine, and ev holds no more than it did by accident.
-	// The error's text is constant; it never holds a value of the line.
+	// The error's text is constant; it never holds a value of the line. ErrSkip is the exception: such
+	// a line gives no document and does not go to quarantine.
 	Parse(line []byte, ev *event.Event) error
 }
 
@@ -36,6 +37,13 @@ type Format interface {
 type Options struct {
 	Location *time.Location // zone of times that have none; nil is UTC
 	Log      *slog.Logger   // where auto says what it decided; nil is nowhere
+	Envelope Envelope       // what the transport puts around lines; "" is EnvelopeAuto
+
+	// Now gives the year to times of syslog headers that have none, where a line has no time of its own.
+	// Without it such lines are refused.
+	Now func() time.Time
+
+	outer *outer
 }
 
 // Set is every format there is: built in, and of the user. It never changes.
@@ -185,16 +193,21 @@ func (s *Set) New(name string, opt Options) (Format, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	if name == Auto {
-		return newAutoFormat(s, opt), nil
+	if err := opt.Envelope.check(); err != nil {
+		return nil, err
 	}
-	f := s.make(name, opt)
+	opt.outer = new(outer)
+	var f Format
+	if name == Auto {
+		f = newAutoFormat(s, opt)
+	} else {
+		f = s.make(name, opt)
+	}
 	if f == nil {
-		hint := strict.Suggest(name, s.Names())
-		if hint == "" {
-			hint = "known are " + strings.Join(s.Names(), ", ")
-		}
-		return nil, fmt.Errorf("unknown format %q; %s", name, hint)
+		return nil, fmt.Errorf("unknown format %q; %s", name, strict.Suggest(name, s.Names()))
+	}
+	if opt.Envelope != EnvelopeNone {
+		f = &enveloped{newPeeler(opt), f}
 	}
 	return f, nil
 }
@@ -221,32 +234,8 @@ func (s *Set) Provides(name string) []event.ID {
 	case s.programs[name] != nil:
 		ids = s.programs[name].provides()
 	case nativeOf(name) != nil:
-		ids = append(commonFields(), nativeOf(name).provides...)
+		ids = append(commonFields(), nativeOf(name).provides()...)
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
-}
-
-// native is a format that has a parser of its own, because its lines are not JSON.
-type native struct {
-	name     string
-	provides []event.ID
-	make     func(Options) Format
-	what     string // what a line looks like, for auto's reason
-}
-
-// natives returns the formats with parsers of their own.
-func natives() []native {
-	return []native{
-		{"nginx_combined", combinedFields(), newCombined, "the combined log format: address, [time], \"request\", status, bytes, \"referrer\", \"agent\""},
-	}
-}
-
-func nativeOf(name string) *native {
-	for _, n := range natives() {
-		if n.name == name {
-			return &n
-		}
-	}
-	return nil
 }

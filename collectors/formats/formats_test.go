@@ -37,7 +37,7 @@ func newFormat(t testing.TB, name string) Format {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f
+	return f.(*enveloped).inner
 }
 
 func TestBuiltinMaps(t *testing.T) {
@@ -47,7 +47,12 @@ func TestBuiltinMaps(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	want := []string{"apigee", "apisix_json", "auto", "aws_apigateway", "azure_apim", "azure_appgw", "caddy_json", "cloudflare_http", "envoy_json", "esp_v2", "f5_json", "gcp_lb", "istio_json", "kong_json", "liveward_v1", "nginx_combined", "nginx_json", "traefik_json", "tyk_json"}
+	want := []string{
+		"apache_combined", "apache_common", "apigee", "apisix_json", "auto", "aws_alb", "aws_apigateway", "azure_apim",
+		"azure_appgw", "caddy_json", "cef", "cloudflare_http", "ecs_json", "envoy_json", "envoy_text", "esp_v2", "f5_json",
+		"gcp_lb", "haproxy_http", "haproxy_https", "iis_w3c", "istio_json", "istio_text", "kong_json", "krakend_gin",
+		"liveward_v1", "logfmt", "nginx_combined", "nginx_error", "nginx_json", "spring_clf", "traefik_json", "tyk_json",
+	}
 	if diff := cmp.Diff(want, load(t).Names()); diff != "" {
 		t.Error(diff)
 	}
@@ -157,7 +162,7 @@ func FuzzParse(f *testing.F) {
 	s := load(f)
 	var all []Format
 	for _, n := range s.Names() {
-		format, err := s.New(n, Options{})
+		format, err := s.New(n, Options{Envelope: EnvelopeNone}) // what parts become, FuzzEnvelope shows
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -204,6 +209,7 @@ func constantReason(err error) bool {
 	for _, known := range []error{
 		errNotObject, errTruncated, errSyntax, errControl, errEscape, errNumber, errTrailing, errTooDeep,
 		errNoTime, errNoRequest, errBadStatus, errNoAgent, errUnclosed, errNoPrefix, errBadPayload, errUnrecognised,
+		ErrSkip, errNotFormat, errShort, errNumeric, errTrailingText, errNoDirective, errColumns, errNoEnvelope, errPartialSize,
 	} {
 		if errors.Is(err, known) {
 			return err.Error() == known.Error()
@@ -213,10 +219,24 @@ func constantReason(err error) bool {
 }
 
 var typical = map[string]string{
-	"nginx_json":     `{"ts":"2026-03-14T09:12:44+07:00","msec":"1773454364.101","request_id":"9f2c51aa","remote_addr":"10.20.0.5","xff":"203.0.113.24","host":"lv.bank.example","method":"POST","uri":"/v1/liveness/check?lang=id","status":200,"request_length":184233,"bytes_sent":412,"request_time":0.742,"upstream_status":"502, 200","upstream_response_time":"0.301, 0.440","ssl_protocol":"TLSv1.3","ssl_cipher":"TLS_AES_256_GCM_SHA384","consumer":"mobile-onb","ua":"okhttp/4.12.0","lv_vendor":"acme","lv_decision":"spoof","lv_score":"0.081","lv_session":"s-7c1"}`,
-	"liveward_v1":    `{"ts":"2026-03-14T02:12:44.101Z","request_id":"9f2c","consumer_id":"mobile-onb","client_ip":"10.20.0.5","fwd_ip":"203.0.113.24","operation":"submit","status":200,"latency_ms":736,"subject_ref":"hm:51ac","device_ref":"hm:e0b1","consent_id":"c-88","liveness":{"vendor":"acme","decision":"spoof","score":0.081,"threshold":0.5,"attack":{"class":"presentation","type":"screen_replay"},"session_id":"s-7c1","attempt":2}}`,
-	"kong_json":      `{"request":{"id":"2f69","method":"POST","uri":"/v1/liveness/check","size":184233,"headers":{"user-agent":"okhttp/4.12.0","host":"lv.bank.example"}},"response":{"status":200,"size":412,"headers":{"x-liveness-decision":"live","x-liveness-score":"0.962"}},"latencies":{"kong":3,"proxy":731,"request":736},"client_ip":"10.20.0.5","started_at":1773454364101,"upstream_status":"200","consumer":{"username":"mobile-onb"},"tries":[{"ip":"10.0.0.1","code":200}],"source":"upstream"}`,
-	"nginx_combined": `203.0.113.24 - bank-app [14/Mar/2026:09:12:44 +0700] "POST /v1/liveness/check?x=1 HTTP/2.0" 200 412 "-" "okhttp/4.12.0"`,
+	"nginx_json":      `{"ts":"2026-03-14T09:12:44+07:00","msec":"1773454364.101","request_id":"9f2c51aa","remote_addr":"10.20.0.5","xff":"203.0.113.24","host":"lv.bank.example","method":"POST","uri":"/v1/liveness/check?lang=id","status":200,"request_length":184233,"bytes_sent":412,"request_time":0.742,"upstream_status":"502, 200","upstream_response_time":"0.301, 0.440","ssl_protocol":"TLSv1.3","ssl_cipher":"TLS_AES_256_GCM_SHA384","consumer":"mobile-onb","ua":"okhttp/4.12.0","lv_vendor":"acme","lv_decision":"spoof","lv_score":"0.081","lv_session":"s-7c1"}`,
+	"liveward_v1":     `{"ts":"2026-03-14T02:12:44.101Z","request_id":"9f2c","consumer_id":"mobile-onb","client_ip":"10.20.0.5","fwd_ip":"203.0.113.24","operation":"submit","status":200,"latency_ms":736,"subject_ref":"hm:51ac","device_ref":"hm:e0b1","consent_id":"c-88","liveness":{"vendor":"acme","decision":"spoof","score":0.081,"threshold":0.5,"attack":{"class":"presentation","type":"screen_replay"},"session_id":"s-7c1","attempt":2}}`,
+	"kong_json":       `{"request":{"id":"2f69","method":"POST","uri":"/v1/liveness/check","size":184233,"headers":{"user-agent":"okhttp/4.12.0","host":"lv.bank.example"}},"response":{"status":200,"size":412,"headers":{"x-liveness-decision":"live","x-liveness-score":"0.962"}},"latencies":{"kong":3,"proxy":731,"request":736},"client_ip":"10.20.0.5","started_at":1773454364101,"upstream_status":"200","consumer":{"username":"mobile-onb"},"tries":[{"ip":"10.0.0.1","code":200}],"source":"upstream"}`,
+	"nginx_combined":  `203.0.113.24 - bank-app [14/Mar/2026:09:12:44 +0700] "POST /v1/liveness/check?x=1 HTTP/2.0" 200 412 "-" "okhttp/4.12.0"`,
+	"ecs_json":        `{"@timestamp":"2026-03-14T02:12:44.101Z","ecs":{"version":"8.17.0"},"event":{"duration":736000000},"source":{"ip":"203.0.113.24","port":51120},"http":{"request":{"method":"POST","id":"9f2c"},"response":{"status_code":200}},"url":{"path":"/v1/liveness/check"},"liveness":{"vendor":"acme","decision":"spoof","score":0.081}}`,
+	"envoy_text":      `[2026-03-14T02:12:44.101Z] "POST /v1/liveness/check?lang=id HTTP/2" 200 - 182044 412 736 731 "203.0.113.24" "okhttp/4.12.0" "b7f3-01" "lv.bank.example" "10.0.0.1:8080"`,
+	"istio_text":      `[2026-03-14T02:12:44.101Z] "POST /v1/liveness/check?x=1 HTTP/1.1" 200 - via_upstream - "-" 182044 412 736 731 "203.0.113.24,10.4.0.3" "okhttp/4.12.0" "b7f3-02" "lv.bank.example" "10.0.0.1:8080" outbound|8080||lv.prod.svc.cluster.local 10.4.0.9:51000 10.4.0.9:8443 10.4.0.3:51120 lv.bank.example lv-route`,
+	"haproxy_http":    `haproxy[912]: 203.0.113.24:51120 [14/Mar/2026:09:12:44.101] lv-in lv/be1 0/0/2/731/733 200 412 - - ---- 12/12/3/1/0 0/0 {okhttp/4.12.0} {spoof|0.081|s-7c1} "POST /v1/liveness/check HTTP/1.1"`,
+	"haproxy_https":   `203.0.113.24:43588 [14/Mar/2026:09:12:46.728] lv-tls~ lv/be1 0/0/0/1/2 200 185 - - ---- 1/1/0/0/0 0/0 {okhttp/4.12.0} {spoof} "POST https://lv.bank.example:18443/v1/liveness/check HTTP/2.0" 0/0000000000000000/0/0/0 lv.bank.example/TLSv1.3/TLS_AES_256_GCM_SHA384`,
+	"apache_common":   `203.0.113.24 - bank-app [14/Mar/2026:09:12:44 +0700] "POST /v1/liveness/check?lang=id HTTP/1.1" 200 3`,
+	"apache_combined": `lv.bank.example:443 203.0.113.24 - - [14/Mar/2026:09:12:44 +0700] "POST /v1/liveness/check?lang=id HTTP/1.1" 200 194 "-" "okhttp/4.12.0" 13415`,
+	"spring_clf":      `2026-03-14 09:12:45.101  INFO 1 --- [reactor-http-epoll-2] reactor.netty.http.server.AccessLog : 10.20.0.5 - - [14/Mar/2026:09:12:44 +0700] "POST /v1/liveness/check?x=1 HTTP/2.0" 401 23 4`,
+	"nginx_error":     `2026/03/14 09:12:44 [error] 31#31: *17 limiting requests, excess: 5.240 by zone "lv", client: 203.0.113.24, server: lv.bank.example, request: "POST /v1/liveness/check HTTP/1.1", host: "lv.bank.example"`,
+	"krakend_gin":     `[GIN] 2026/03/14 - 09:12:44 | 200 |  731.402417ms |    203.0.113.24 | POST     "/v1/liveness/check?x=1"`,
+	"aws_alb":         `https 2026-03-14T02:12:44.101234Z app/lv/50dc6c495c0c9188 203.0.113.24:51120 10.0.0.1:8080 0.001 0.731 0.000 200 200 184233 412 "POST https://lv.bank.example:443/v1/liveness/check?x=1 HTTP/1.1" "okhttp/4.12.0" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:elasticloadbalancing:ap-southeast-1:123456789012:targetgroup/lv-targets/73e2d6bc24d8a067 "Root=1-58337262-36d228ad5d99923122bbe354" "lv.bank.example" "arn:aws:acm:ap-southeast-1:123456789012:certificate/12345678-1234-1234-1234-123456789012" 1 2026-03-14T02:12:43.370000Z "forward" "-" "-" "10.0.0.1:8080" "200" "-" "-" TID_1234abcd5678ef90`,
+	"iis_w3c":         `2026-03-14 02:12:44 10.4.0.9 POST /v1/liveness/check x=1 443 - 203.0.113.24 Mozilla/5.0+(X11;+Linux) - 200 0 0 736`,
+	"logfmt":          `ts=2026-03-14T02:12:44.101Z level=info msg="request done" method=POST path=/v1/liveness/check?x=1 status=200 duration=736ms remote_addr=203.0.113.24:51120 ua="okhttp/4.12.0" request_id=9f2c lv_decision=spoof lv_score=0.081 lv_vendor=acme`,
+	"cef":             `CEF:0|F5|ASM|16.1|200000001|Illegal file type|5|dvchost=bigip.bank.example rt=Mar 14 2026 02:12:44 externalId=99 act=blocked src=203.0.113.24 spt=51120 dpt=443 requestMethod=POST app=HTTPS cn1=403 cn1Label=response_code cs1=/Common/lv cs1Label=policy_name cs4=Forceful Browsing cs4Label=attack_type request=/v1/liveness/check`,
 }
 
 func TestNoAllocations(t *testing.T) {
