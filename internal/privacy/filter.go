@@ -69,7 +69,7 @@ type Worker struct {
 	pseudo  pseudonymizer
 	sc      scanner
 	needles needles
-	clean   [event.NumFields]memo
+	clean   [event.NumFields][memos]memo
 	buf     []byte
 	list    []string
 	hits    []span   // copies of raw values in a path
@@ -84,8 +84,11 @@ type Worker struct {
 	keep  func([]byte) string
 }
 
-// memo is the last value of a field in which nothing was found. It holds nothing that is not stored.
+// memo is a value of a field in which nothing was found. It holds nothing that is not stored.
 type memo struct{ text []byte }
+
+// memos is how many clean values of a field are remembered, each in a place of its own.
+const memos = 16
 
 // Worker returns a new worker for one goroutine.
 func (f *Filter) Worker() *Worker {
@@ -180,14 +183,24 @@ func (w *Worker) field(id event.ID) {
 	}
 }
 
-// remembered tells whether s is the last clean value of the field.
-func (w *Worker) remembered(id event.ID, s string) bool { return string(w.clean[id].text) == s }
+// memo is where a clean value of the field is remembered: most fields have few values, and take
+// turns with them.
+func (w *Worker) memo(id event.ID, s string) *memo {
+	n := len(s)
+	if n == 0 {
+		return &w.clean[id][0]
+	}
+	return &w.clean[id][(uint(n)*7+uint(s[0])+uint(s[n-1])*3+uint(s[n/2])*5)%memos]
+}
+
+// remembered tells whether s is known as a clean value of the field.
+func (w *Worker) remembered(id event.ID, s string) bool { return string(w.memo(id, s).text) == s }
 
 // set stores what a value became, and remembers it where it was clean.
 func (w *Worker) set(id event.ID, was, is string) {
 	if was == is {
-		if len(is) <= maxText && !w.remembered(id, is) {
-			w.clean[id].text = append(w.clean[id].text[:0], is...)
+		if m := w.memo(id, is); len(is) <= maxText && string(m.text) != is {
+			m.text = append(m.text[:0], is...)
 		}
 		return
 	}
