@@ -1,8 +1,12 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/expr-lang/expr/ast"
+	"pgregory.net/rapid"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -122,4 +126,42 @@ func TestExplainAlert(t *testing.T) {
 	if len(set.Explain("", new(event.Event))) != 0 {
 		t.Error("a chain is held against an event")
 	}
+}
+
+// The verdict is that of the matcher, and every tree comes to what its condition comes to.
+func TestExplainAgreesWithMatching(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lists := testLists()
+		text := drawCondition(t, 3)
+		c := newCompiler(lists)
+		e, _ := c.compile(text)
+		if e == nil {
+			t.Skip("condition is refused")
+		}
+		ev := drawEvent(t, lists)
+		x := explainer{c: newCompiler(lists), scope: &scope{event: &ev.event}}
+		x.c.trace = map[ast.Node]condition{}
+		clause := x.clause(&node{text: text})
+		if want := e.test(&scope{event: &ev.event}); clause.Holds != want || clause.joined() != want {
+			t.Fatalf("%s holds: %v, the tree says %v and its parts %v", text, want, clause.Holds, clause.joined())
+		}
+	})
+}
+
+// joined works a clause out from its parts.
+func (c *Clause) joined() bool {
+	switch c.Join {
+	case "and":
+		return !slices.ContainsFunc(c.Parts, func(p *Clause) bool { return !p.joined() })
+	case "or":
+		return slices.ContainsFunc(c.Parts, (*Clause).joined)
+	case "not":
+		return !c.Parts[0].joined()
+	case "?:":
+		if c.Parts[0].joined() {
+			return c.Parts[1].joined()
+		}
+		return c.Parts[2].joined()
+	}
+	return c.Holds
 }

@@ -93,11 +93,7 @@ func (r *Rule) cost(clock func() time.Duration) float64 {
 				break
 			}
 			ev := new(event.Event)
-			ev.SetTime(event.Timestamp, testBase().Add(t.moves[i].at).UnixNano())
-			ev.SetString(event.EventDataset, "liveward.event")
-			for j := range t.moves[i].values {
-				t.moves[i].values[j].apply(ev)
-			}
+			t.moves[i].event(t, ev)
 			events = append(events, ev)
 		}
 	}

@@ -61,18 +61,7 @@ func fire(r *Rule, t *testCase, number int) []testAlert {
 			f.offer(mv.alert(now, id))
 			continue
 		}
-		ev.Reset()
-		ev.SetTime(event.Timestamp, now)
-		ev.SetString(event.EventKind, "event")
-		ev.SetString(event.EventDataset, "liveward.event")
-		for j := range mv.values {
-			mv.values[j].apply(&ev)
-		}
-		for _, s := range t.vendors[ev.Str(event.LivenessVendor)] {
-			if !ev.Has(s.field) {
-				s.apply(&ev)
-			}
-		}
+		mv.event(t, &ev)
 		f.matcher.Match(&ev, Origin{Offset: int64(i), Ingest: now, Event: id}, &f.buf)
 		f.at.End, f.at.MaxTime = int64(i+1), max(f.at.MaxTime, now)
 	}
@@ -80,6 +69,22 @@ func fire(r *Rule, t *testCase, number int) []testAlert {
 	f.take(f.windows.End())
 	slices.SortStableFunc(f.alerts, func(a, b testAlert) int { return int(sign(a.Time - b.Time)) })
 	return f.alerts
+}
+
+// event writes the event that a move stands for.
+func (mv *testMove) event(t *testCase, ev *event.Event) {
+	ev.Reset()
+	ev.SetTime(event.Timestamp, testBase().Add(mv.at).UnixNano())
+	ev.SetString(event.EventKind, "event")
+	ev.SetString(event.EventDataset, "liveward.event")
+	for i := range mv.values {
+		mv.values[i].apply(ev)
+	}
+	for _, s := range t.vendors[ev.Str(event.LivenessVendor)] {
+		if !ev.Has(s.field) {
+			s.apply(ev)
+		}
+	}
 }
 
 func (f *testFire) take(fired []Fired) {

@@ -138,6 +138,21 @@ func (s *Set) forTest(r *Rule, sp *spec, t *testCase) (*Rule, error) {
 	if sp == r.matcher.spec && len(r.matcher.uses()) == 0 {
 		return r, nil
 	}
+	lists, err := s.fixtures(t)
+	if err != nil {
+		return nil, err
+	}
+	src := newSource(r.matcher.source.name, []byte(r.matcher.source.text))
+	again := compileRule(sp, src, s.compiler(lists))
+	if again == nil {
+		return nil, src.problems.Errors()
+	}
+	again.Reference = r.Reference
+	return again, nil
+}
+
+// fixtures are the set's lists with the entries that a test gives them.
+func (s *Set) fixtures(t *testCase) (map[string]*compiledList, error) {
 	lists := map[string]*compiledList{}
 	for name, l := range s.lists {
 		l.Entries = nil
@@ -152,13 +167,7 @@ func (s *Set) forTest(r *Rule, sp *spec, t *testCase) (*Rule, error) {
 		}
 		lists[name] = compileList(name, l)
 	}
-	src := newSource(r.matcher.source.name, []byte(r.matcher.source.text))
-	again := compileRule(sp, src, s.compiler(lists))
-	if again == nil {
-		return nil, src.problems.Errors()
-	}
-	again.Reference = r.Reference
-	return again, nil
+	return lists, nil
 }
 
 // compiler makes a compiler with the set's macros.

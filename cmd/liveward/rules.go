@@ -99,11 +99,13 @@ with --strict. With --format, rules whose fields none of these formats provides 
 }
 
 func rulesTestCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, coverage bool
 	var junit string
 	cmd := &cobra.Command{
-		Use:     "test [DIR]",
-		Short:   "Run the tests that stand in the rules",
+		Use:   "test [DIR]",
+		Short: "Run the tests that stand in the rules",
+		Long: `Run the tests that stand in the rules, and print a line a case. With --coverage, the parts of conditions
+that no test makes true, or none makes false, are named after that: any other condition would do there.`,
 		Example: "  liveward rules test rules.d\n  liveward rules test rules.d --junit report.xml",
 		Args:    args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
@@ -142,12 +144,24 @@ func rulesTestCommand() *cobra.Command {
 			} else if err := results.Print(out); err != nil {
 				return err
 			}
+			if coverage && set != nil {
+				gaps := set.Coverage()
+				for _, p := range gaps {
+					if _, err := fmt.Fprintln(cmd.ErrOrStderr(), p.Error()); err != nil {
+						return err
+					}
+				}
+				if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "parts of conditions without a test: %d\n", len(gaps)); err != nil {
+					return err
+				}
+			}
 			if failed > 0 || len(broken) > 0 {
 				return errSilent
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&coverage, "coverage", false, "name the parts of conditions that no test exercises, on stderr")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the results as JSON")
 	cmd.Flags().StringVar(&junit, "junit", "", "also write the results to this file as JUnit XML")
 	return cmd
