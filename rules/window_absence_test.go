@@ -134,6 +134,9 @@ func TestCase33DowntimeIsNoSilence(t *testing.T) {
 		}
 		s.clock(900, 960)
 		s.want("@600") // somebody listened, and it is known who did not
+		if s.w.mark.down.overlaps(at(10), at(800)) {
+			t.Errorf("downtime %v while an agent was heard", s.w.mark.down.spans)
+		}
 	})
 }
 

@@ -188,6 +188,11 @@ func TestChainMemoryIsBounded(t *testing.T) {
 	if tl.keys() > 20 || tl.links > 20*maxLinks || tl.evicted() == 0 {
 		t.Errorf("%d keys, %d alerts, %d evicted", tl.keys(), tl.links, tl.evicted())
 	}
+	tl.table.all(func(_ event.Hash, k *chainKey) {
+		if len(k.links) > maxLinks {
+			t.Errorf("%d alerts of one key", len(k.links))
+		}
+	})
 	tl.expire(at(2 * day))
 	if tl.keys() != 0 || tl.size() != 0 {
 		t.Errorf("%d keys and %d bytes when all is over", tl.keys(), tl.size())

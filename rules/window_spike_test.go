@@ -388,7 +388,8 @@ func TestSpikeThinSeasonsFallBack(t *testing.T) {
 	r := wave(func(r *Rule) { r.Spike.Baseline, r.Spike.Season = 2*24*time.Hour, 24*time.Hour })
 	s := newStream(t, WindowConfig{}, r)
 	for d := -2; d < 0; d++ {
-		s.spread(r, float64(d)*day+12*hour, hour, "k", 100, 30)
+		s.spread(r, float64(d)*day+30*minute, hour, "k", 18, 0)
+		s.spread(r, float64(d)*day+12*hour, hour, "k", 100, 36)
 	}
 	s.spread(r, 50*minute, 10*minute, "k", 60, 20)
 	s.idle(hour)
@@ -426,6 +427,20 @@ func TestSpikeDrop(t *testing.T) {
 		s.restart()
 		s.clock(160*minute, 240*minute)
 		s.want("@8880")
+	})
+	t.Run("long after the last event, when its season comes", func(t *testing.T) {
+		r := wave(counts, drop, func(r *Rule) { r.Spike.Baseline, r.Spike.Season = 2*24*time.Hour, 24*time.Hour })
+		s := newStream(t, WindowConfig{}, r)
+		s.send(r, -13*hour, "k", 0)
+		for d := range 2 {
+			s.spread(r, float64(d)*day, hour, "k", 120, 120)
+		}
+		s.clock(day+hour, 2*day)
+		s.alerts = nil
+		s.clock(2*day, 2*day+30*minute)
+		if len(s.alerts) != 1 || s.alerts[0].Baseline != 20 || s.alerts[0].Count != 0 {
+			t.Errorf("alerts %q", s.told())
+		}
 	})
 	t.Run("of few means nothing", func(t *testing.T) {
 		r := wave(counts, drop)
@@ -647,6 +662,11 @@ func TestSpikeStatesWhatIsTheSame(t *testing.T) {
 	c.Factor = 5
 	if a.same(&c) {
 		t.Error("factors are not told apart")
+	}
+	for _, mod := range []func(*Rule){func(r *Rule) { r.Spike.Factor++ }, func(r *Rule) { r.Chain.AtLeast++ }, func(r *Rule) { r.Absence.For++; r.Window++ }} {
+		if sameLogic(wave(), wave(mod)) {
+			t.Error("rules with other parameters have the same logic")
+		}
 	}
 	if diff := cmp.Diff(int64(-2), floorDiv(-11, 10)); diff != "" {
 		t.Error(diff)
