@@ -204,6 +204,10 @@ func (a *Agent) Serve(ctx context.Context, reload <-chan struct{}) error {
 		names[i] = in.Name
 	}
 	a.gate = pipeline.NewGate(names...)
+	if err := pipeline.Retire(ctx, a.journal, a.plan.Config.Agent.ID, names, a.now().UnixNano()); err != nil {
+		// Its sources are given up for silent some time later: alerts come late, none is lost.
+		a.log.Warn("inputs that are no longer configured could not be retired", "error", err)
+	}
 	for _, in := range a.plan.inputs {
 		cg.Go(func() error { return a.collect(cctx, in) })
 	}

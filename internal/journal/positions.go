@@ -24,6 +24,22 @@ func (j *Journal) SavePositions(ctx context.Context, subject string, ref Ref, po
 	return j.positions().put(ctx, positionsKey(subject), stored{ref, positions})
 }
 
+// Collectors names the collectors of an agent whose positions were ever stored, sorted.
+func (j *Journal) Collectors(ctx context.Context, agent string) ([]string, error) {
+	keys, err := j.positions().Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	prefix := BatchSubject(agent, "")
+	var out []string
+	for _, k := range keys {
+		if name, ok := strings.CutPrefix(k, prefix); ok {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
 // Positions returns where a collector goes on: the last tick's positions, with what later messages
 // of its subject say. A copy that names a message the journal does not hold (a truncated tail) is
 // not believed: then the subject is read from its beginning.

@@ -154,7 +154,9 @@ func (d *Detector) open(ctx context.Context) error {
 		d.kept[slot] = c.Cursor.Seq
 	}
 	slices.SortFunc(found, func(a, b candidate) int { return int(int64(b.Cursor.Seq) - int64(a.Cursor.Seq)) })
-	for _, c := range found {
+	var histories *candidate // of the newest snapshot that could not be restored as a whole
+	for i := range found {
+		c := found[i]
 		ok, err := d.j.Holds(ctx, journal.Events, c.Cursor)
 		if err != nil {
 			return err
@@ -173,14 +175,28 @@ func (d *Detector) open(ctx context.Context) error {
 			continue
 		}
 		if err := d.windows.Restore(c.body); err != nil {
-			d.log.Warn("snapshot is damaged", "sequence", c.Cursor.Seq, "error", err)
+			d.log.Warn("snapshot cannot be restored", "sequence", c.Cursor.Seq, "error", err)
 			d.windows = nil
+			if histories == nil {
+				histories = &found[i]
+			}
 			continue
 		}
 		d.cursor = c.Cursor
 		d.slot = (c.slot + 1) % snapshots
 		d.log.Info("windows restored", "sequence", c.Cursor.Seq)
 		break
+	}
+	if d.windows == nil && histories != nil {
+		// What was learned over weeks outlives the journal and the versions of snapshots: it is kept even
+		// where the rest has to be counted again.
+		if err := d.use(ctx, histories.Ruleset); err != nil {
+			return err
+		}
+		if err := d.windows.RestoreHistory(histories.body); err != nil {
+			d.log.Warn("histories cannot be restored either: their rules learn anew", "error", err)
+			d.windows = nil
+		}
 	}
 	if d.windows == nil {
 		d.windows = rules.NewWindows(nil, event.Hash{}, d.wcfg)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/liveward/liveward/collectors/file/split"
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/rules"
 )
@@ -131,7 +132,7 @@ func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, re
 			continue
 		}
 		if f.pos.Fingerprint.IsZero() {
-			f.pos.Fingerprint = event.HashOf(data)
+			f.pos.Fingerprint = split.WholeFingerprint(data)
 		}
 		res.Lines++
 		line := event.Line{File: index, Offset: offset, Data: data, Oversize: oversize}
