@@ -324,7 +324,9 @@ func (l *loader) rule(s *source, c *compiler) *Rule {
 			// An overlay with an error leaves the rule as it was shipped.
 			if x := compileRule(changed, s, c); x != nil {
 				checkFixtures(changed, o.source, x.matcher.uses(), c.lists)
-				r = x
+				if !o.source.failed() {
+					r = x
+				}
 			}
 		}
 	}

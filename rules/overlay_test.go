@@ -135,6 +135,8 @@ func TestOverlayWrong(t *testing.T) {
 	f("base: 1\nsuppress: {escalate_at: 2}\n", "suppress.escalate_at must be above the rule's threshold of 3")
 	f("base: 1\nexcept: [{when: 'client.ipp == \"x\"', until: 2027-01-01, owner: soc, why: x}]\n", `overlays/t.a.yaml:2:25: unknown field client.ipp`)
 	f("base: 1\nexcept: [{when: has(client.ip), until: 2027-01-01}]\n", "exception has no owner")
+	f("base: 1\nexcept: [{when: has(client.ip), until: 2027-01-01, owner: soc, why: x}]\n", "overlays/t.a.yaml:2:17: exception takes away all that the rule matches")
+	f("base: 1\nmode: shadow\ntests: [{lists: {none: []}, events: [{at: 0s}], alerts: []}]\n", "rule does not use lists.none")
 	f("- x\n", "overlay must be a map")
 	fsys := withFiles(ruleFiles(map[string]string{"t.abc": shippedRule}), map[string]string{"overlays/t.abd.yaml": "base: 1\nmode: shadow\n"})
 	if _, err := Load(fsys, anyPlaybook()); err == nil || !strings.Contains(err.Error(), "overlays/t.abd.yaml:1:1: there is no rule t.abd; did you mean t.abc?") {
@@ -145,4 +147,32 @@ func TestOverlayWrong(t *testing.T) {
 		!strings.Contains(err.Error(), "the rule escalates at 10, which is not above its threshold of 20") {
 		t.Errorf("error is %v", err)
 	}
+}
+
+// Whatever stands in a macro file or an overlay, loading ends, problems are in the files that have
+// them, and what was loaded is the same set when it comes out of its archive.
+func FuzzDirectory(f *testing.F) {
+	f.Add("m: gateway.auth == \"refused\"\nn: macros.m and has(client.ip)\n", "base: 1\nthreshold: 5\nexcept: [{when: macros.n, until: 2027-01-01, owner: a, why: b}]\n")
+	f.Add("m: {when: has(client.ip)}\n", "base: 2\nmode: shadow\nwindow: 1h\nsuppress: {for: 1h, escalate_at: 9}\n")
+	f.Add("m: macros.m\n", "base: 1\nshow: [client.ip]\ntests: [{events: [{at: 0s}], alerts: []}]\n")
+	f.Fuzz(func(t *testing.T, macros, patch string) {
+		fsys := withFiles(ruleFiles(map[string]string{"t.a": shippedRule, "t.b": "when: macros.m and not macros.n"}), map[string]string{
+			"_macros.yaml": macros, "overlays/t.a.yaml": patch,
+		})
+		opts := anyPlaybook()
+		set, problems := load(fsys, &opts)
+		for _, p := range problems {
+			if fsys[p.File] == nil {
+				t.Errorf("problem in %q, which is not there: %v", p.File, p)
+			}
+		}
+		r := set.Rule("t.a")
+		if r == nil {
+			t.Fatal("a macro or an overlay took a sound rule away")
+		}
+		again, err := OpenArchive(set.Archive(), Options{})
+		if err != nil || again.Hash() != set.Hash() || again.Rule("t.a").State != r.State || again.Rule("t.a").Overlaid() != r.Overlaid() {
+			t.Errorf("archive: %v", err)
+		}
+	})
 }
