@@ -91,9 +91,8 @@ func (m *watermark) tick(agent string, ingest int64) {
 		gap := max(m.hold/10, 1)
 		if ingest < timeAdd(c.ingest, gap) {
 			gap = time.Duration(ingest - c.ingest)
-		} else if c.ingest > 0 {
-			// While others were heard in the meantime, not all was down.
-			m.down.add(timeAdd(c.ingest, m.alive-c.alive), ingest)
+		} else if from := timeAdd(c.ingest, m.alive-c.alive); c.ingest > 0 && ingest >= timeAdd(from, gap) {
+			m.down.add(from, ingest) // while others were heard in the meantime, not all was down
 		}
 		m.alive = max(m.alive, c.alive+gap)
 		c.ingest = ingest

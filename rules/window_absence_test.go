@@ -129,12 +129,12 @@ func TestCase33DowntimeIsNoSilence(t *testing.T) {
 		s := newStream(t, WindowConfig{}, r)
 		s.send(r, 0, "gw-1", 1)
 		s.idle(0)
-		for i := 10.0; i < 900; i += 10 {
+		for i := 10.0; i < 500; i += 10 {
 			s.take(s.w.Apply(Step{Agent: "agent-2", Ingest: at(i) + 5e9}))
 		}
-		s.clock(900, 960)
+		s.clock(500, 960)
 		s.want("@600") // somebody listened, and it is known who did not
-		if s.w.mark.down.overlaps(at(10), at(800)) {
+		if s.w.mark.down.overlaps(at(10), at(400)) {
 			t.Errorf("downtime %v while an agent was heard", s.w.mark.down.spans)
 		}
 	})
