@@ -164,7 +164,19 @@ func (d *demo) run(ctx context.Context) error {
 	stop()
 	err = errors.Join(err, <-served, a.Close())
 	d.summary(totals, behind)
+	if d.cfg.Keep != "" {
+		err = errors.Join(err, d.writeTruth())
+	}
 	return err
+}
+
+// writeTruth keeps what was an attack beside the log it is in.
+func (d *demo) writeTruth() error {
+	f, err := os.OpenFile(filepath.Join(d.dir, "truth.json"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.gen.WriteTruth(f), f.Close())
 }
 
 // write writes the log as the gateway would: at its pace, with rotation by renaming.

@@ -56,7 +56,7 @@ func (d *demo) summary(t pipeline.Totals, behind int64) {
 	}
 	d.screen.printf("\n%d of %d attacks caught, %d alerts without an attack behind them\n", caught, len(truth), other)
 	if d.cfg.Keep != "" {
-		d.screen.printf("kept: %s (log, journal, key roster)\n", d.dir)
+		d.screen.printf("kept: %s (log, truth, journal, key roster)\n", d.dir)
 	}
 }
 
