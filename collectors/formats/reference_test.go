@@ -65,6 +65,12 @@ and the end alone goes to quarantine.
 W3C directives (` + "`#Fields:`" + `), parts of lines, and what nginx and KrakenD log about themselves give no event and do
 not go to quarantine. They are counted.
 
+nginx's error log and KrakenD's own lines speak of calls that the access log has as well, but for those that
+never became a request (TLS handshakes). They have no status. A rule that counts calls over both counts twice.
+
+W3C columns are those of the latest directive. Where an agent begins in the middle of a file, they are IIS's
+usual ones until a directive comes; lines with others wait in quarantine.
+
 ## Lines in which a caller forges punctuation
 
 Envoy, Istio and nginx's error log do not escape what callers send. Where a line has more quotes or clients than

@@ -137,7 +137,9 @@ func (f *clf) behind(w *words, ev *event.Event) error {
 		}
 		setText(ev, event.HTTPRequestReferrer, f.plain(referrer, ev))
 		setText(ev, event.UserAgentOriginal, f.plain(agent, ev))
-		if micros := w.next(); setDuration(ev, event.EventDuration, event.Slot(micros), 1e3) {
+		micros, ok := shortInt(event.Slot(w.next())) // more fields, or one with a dot, are not %D
+		if ok && micros < 1<<40 && len(w.next()) == 0 {
+			ev.SetInt(event.EventDuration, micros*1e3)
 			f.points += 2
 		}
 	default:

@@ -101,6 +101,20 @@ func TestCallersCannotMoveFields(t *testing.T) {
 	}
 }
 
+// A file that is read on from its middle has no directive.
+func TestColumnsBeforeTheDirective(t *testing.T) {
+	line := []byte("2026-03-14 02:12:44 203.0.113.24 POST /a 401")
+	if err := enveloping(t, "iis_w3c", Options{}).Parse(line, newEvent()); !errors.Is(err, errNoDirective) {
+		t.Errorf("without columns: %v", err)
+	}
+	for _, columns := range []string{"date time c-ip cs-method cs-uri-stem sc-status", "#Fields: date time c-ip cs-method cs-uri-stem sc-status"} {
+		ev := newEvent()
+		if err := enveloping(t, "iis_w3c", Options{Columns: columns}).Parse(line, ev); err != nil || ev.Str(event.SourceIP) != "203.0.113.24" {
+			t.Errorf("%s: %v, peer %q", columns, err, ev.Str(event.SourceIP))
+		}
+	}
+}
+
 // Directives give no event, and do not unsettle auto.
 func TestAutoFollowsDirectives(t *testing.T) {
 	var log bytes.Buffer

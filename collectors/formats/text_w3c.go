@@ -10,7 +10,8 @@ import (
 
 // w3c reads the extended log format that IIS and CloudFront write. Its columns are what the latest
 // #Fields directive says, so the format remembers them; a line before the first directive is taken to
-// have IIS's usual columns, if it has as many. Directives are skipped (ErrSkip).
+// have the configured columns, else IIS's usual ones, if it has as many. Directives are skipped
+// (ErrSkip).
 //
 // Blanks in values are written as +, so no caller can shift the columns.
 type w3c struct {
@@ -50,7 +51,11 @@ const iisUsual = "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-us
 
 func newW3C(opt Options) Format {
 	f := &w3c{loc: opt.Location, table: newPairTable(w3cPairs())}
-	f.fields([]byte(iisUsual))
+	columns := opt.Columns
+	if columns == "" {
+		columns = iisUsual
+	}
+	f.fields([]byte(strings.TrimPrefix(columns, "#Fields:")))
 	f.usual = true
 	return f
 }
