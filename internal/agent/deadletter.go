@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"github.com/liveward/liveward/internal/journal"
@@ -15,6 +17,9 @@ import (
 // DeadLetters reads the dead letters of an agent that is stopped.
 func DeadLetters(ctx context.Context, plan *Plan, f func(pipeline.DeadLetter) error) (err error) {
 	dir := plan.Config.Agent.Data
+	if _, err := os.Stat(filepath.Join(dir, "journal")); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("data directory %s holds no journal: no agent has run with this configuration", dir)
+	}
 	lock, err := lockDir(dir)
 	if err != nil {
 		return err
