@@ -171,8 +171,7 @@ func (p *peeler) at(b []byte) {
 
 // docker peels a line of docker's json-file driver. A text without a line end goes on.
 func (p *peeler) docker(line []byte) ([]byte, bool, error) {
-	rest, ok := bytes.CutPrefix(line, []byte(`{"log":"`))
-	if !ok {
+	if !bytes.HasPrefix(line, []byte(`{"log":"`)) {
 		return nil, false, nil
 	}
 	log, rest, ok := quoted(line[len(`{"log":`):])

@@ -115,7 +115,7 @@ func (p *peeler) syslog5424(b []byte) ([]byte, bool) {
 			return nil, false
 		}
 	}
-	if !(len(stamp) == 1 && stamp[0] == '-') {
+	if string(stamp) != "-" {
 		p.at(stamp)
 	}
 	rest := bytes.TrimLeft(w.rest, " ")

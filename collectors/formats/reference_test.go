@@ -74,7 +74,8 @@ usual ones until a directive comes; lines with others wait in quarantine.
 ## Lines in which a caller forges punctuation
 
 Envoy, Istio and nginx's error log do not escape what callers send. Where a line has more quotes or clients than
-its format has, what cannot have been forged is kept, the rest is left out, and ` + "`gateway.flags`" + ` has
+its format has, what cannot have been forged is kept, the rest is left out (with Envoy's default text the peer
+too, if it cannot be told), and ` + "`gateway.flags`" + ` has
 ` + "`ambiguous_line`" + `. Such a line is worth an alert. The JSON formats do not have the problem.
 
 ## Vendors

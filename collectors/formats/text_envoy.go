@@ -134,6 +134,12 @@ func (f *envoy) headers(w words, ev *event.Event) error {
 		return errShort
 	case n > 10:
 		ev.Append(event.GatewayFlags, flagAmbiguous)
+		if s := forwardedIn(w.rest); s != "" {
+			setText(ev, event.HTTPRequestForwarded, s)
+			if !ev.Has(event.SourceIP) {
+				setAddress(ev, event.SourceIP, s)
+			}
+		}
 		return nil
 	}
 	var v [5]string
@@ -152,6 +158,34 @@ func (f *envoy) headers(w words, ev *event.Event) error {
 		setHost(ev, event.URLDomain, v[3])
 	}
 	return nil
+}
+
+// forwardedIn finds the forwarded chain among headers of which one has quotes in it. Envoy ends the
+// chain with an address of its own, and behind it come four more values. If only one place looks so,
+// it is the end of the chain: a stray quote in a header must not hide the caller.
+func forwardedIn(b []byte) string {
+	sep := []byte(`" "`)
+	b = b[bytes.IndexByte(b, '"')+1:]
+	found := ""
+	for i, left := 0, bytes.Count(b, sep); left > 3; left-- {
+		n := bytes.Index(b[i:], sep)
+		if n < 0 {
+			break
+		}
+		end := i + n
+		i = end + len(sep)
+		last := b[bytes.LastIndexAny(b[max(0, end-64):end], `," `)+1+max(0, end-64) : end]
+		switch {
+		case string(b[:end]) == "-":
+			return "" // there is none
+		case !isAddress(event.Slot(last)):
+		case found != "":
+			return ""
+		default:
+			found = event.Slot(b[:end])
+		}
+	}
+	return found
 }
 
 // ends reads the six words that Istio has at the end. None of them is a header.

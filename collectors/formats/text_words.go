@@ -112,18 +112,18 @@ func setEnd(ev *event.Event, start int64) {
 
 // setPeer sets source.ip and source.port from address:port, where the address may have colons and no
 // brackets.
-func setPeer(ev *event.Event, b []byte) bool {
+func setPeer(ev *event.Event, b []byte) {
 	i := bytes.LastIndexByte(b, ':')
 	if i < 0 || b[0] == '[' {
-		return setAddress(ev, event.SourceIP, event.Slot(b))
+		setAddress(ev, event.SourceIP, event.Slot(b))
+		return
 	}
 	if !isAddress(event.Slot(b[:i])) || !setAddress(ev, event.SourceIP, event.Slot(b[:i])) {
-		return false
+		return
 	}
 	if n, ok := shortInt(event.Slot(b[i+1:])); ok && n > 0 && n < 1<<16 {
 		ev.SetInt(event.SourcePort, n)
 	}
-	return true
 }
 
 // setAuth sets gateway.auth_reason unless it is set already.
