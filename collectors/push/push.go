@@ -1,0 +1,378 @@
+// Package push collects what senders post over HTTP: gateways' HTTP loggers, Cloudflare Logpush,
+// Firehose, relays of event hubs, anything that posts lines or JSON. A request is answered 200 when
+// its lines are in the journal, and not before; 503 with Retry-After tells the sender to come again.
+//
+// It never parses a line, and it never remembers what it was sent: where an answer is lost and the
+// sender comes again, the lines have the same ids as before if the sender names its deliveries, and
+// are stored twice if it does not. An answer never quotes what was sent.
+//
+// # Positions
+//
+// There is nothing to go back to in a push, so nothing to resume. For the journal every request is a
+// file of its own that was found at the path and read to its end: an ordinal of its own, offsets from
+// zero, Done. Its fingerprint is the hash of the delivery's id, so that the event ids of one delivery
+// are the same whenever it comes. One more position, of ordinal 1, belongs to the collector: it has no
+// lines, its offsets count requests, and so a restart knows which ordinals were given away. Ticks hold
+// that position alone.
+package push
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/push/listen"
+	"github.com/liveward/liveward/internal/event"
+)
+
+// Path is the path of pushed lines in positions.
+const Path = "push"
+
+// Config is what a collector needs to know. Zero values of sizes, counts and durations mean the
+// defaults.
+type Config struct {
+	Source  string         // the configuration's name of the log
+	Address string         // host:port to listen on
+	Path    string         // the only URL path that is served; every path where empty
+	Allow   []netip.Prefix // peers that may connect; all where empty
+	TLS     listen.TLS     // required unless the address is loopback
+	Auth    Auth           // one way at least is required unless the address is loopback
+
+	MaxBody     int64         // bytes of a body, as sent and as unpacked; 16 MiB
+	MaxLine     int           // bytes of a line; what is longer is cut and marked; 1 MiB
+	MaxLines    int           // lines of a request; 65,536
+	MaxHeader   int           // bytes of a request's header; 16 KiB
+	MaxMemory   int64         // bytes of all bodies at a time; 256 MiB
+	MaxRequests int           // requests at a time; 256
+	MaxConns    int           // connections at a time; 1024
+	HeaderTime  time.Duration // for a header to come; 5 s
+	BodyTime    time.Duration // for a request to come whole; 30 s
+	IdleTime    time.Duration // between requests of a connection; 90 s
+	Patience    time.Duration // how long a request waits for the journal before it is answered 503; 10 s
+}
+
+func (c *Config) defaults() {
+	def := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	count := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	span := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&c.MaxBody, 16<<20)
+	def(&c.MaxMemory, 256<<20)
+	count(&c.MaxLine, 1<<20)
+	count(&c.MaxLines, 1<<16)
+	count(&c.MaxHeader, 16<<10)
+	count(&c.MaxRequests, 256)
+	count(&c.MaxConns, 1024)
+	span(&c.HeaderTime, 5*time.Second)
+	span(&c.BodyTime, 30*time.Second)
+	span(&c.IdleTime, 90*time.Second)
+	span(&c.Patience, 10*time.Second)
+	if c.Auth.Tolerance == 0 {
+		c.Auth.Tolerance = 5 * time.Minute
+	}
+}
+
+const (
+	tickEvery     = 5 * time.Second
+	firstWait     = 50 * time.Millisecond
+	longWait      = time.Second
+	batchBytes    = 4 << 20 // of lines of a batch: room for one request is always made
+	batchLines    = 16 << 10
+	batchRequests = 512
+	grace         = 2 * time.Second // for answers to leave when the collector stops
+	retryAfter    = 2 * time.Second
+)
+
+// Collector takes what is posted to one address.
+type Collector struct {
+	cfg    Config
+	now    func() time.Time
+	log    *slog.Logger
+	tick   time.Duration
+	guard  *guard
+	budget budget
+	tls    *tls.Config
+
+	own    event.Position // the collector's own position, as it was made durable
+	given  int64          // requests that were given an ordinal, durable or not
+	resume []event.Position
+	batch  event.Batch
+
+	queue    chan *delivery
+	stopped  chan struct{} // closed when nothing is taken any more
+	places   chan struct{} // of requests
+	serving  sync.RWMutex  // read-locked by each handler: Collect waits for them
+	working  atomic.Int64  // requests that were let in and are not answered
+	refusing atomic.Bool   // the journal pushes back
+
+	listening chan struct{} // closed when listener is set, or never will be
+	listener  *listen.Listener
+	stats     counters
+}
+
+// New makes a collector. It opens nothing. resume are the positions the journal holds of it.
+func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Logger) (*Collector, error) {
+	cfg.defaults()
+	if cfg.Source == "" {
+		return nil, errors.New("push: no source name")
+	}
+	if _, _, err := net.SplitHostPort(cfg.Address); err != nil {
+		return nil, fmt.Errorf("push: address: %w", err)
+	}
+	if cfg.MaxBody < 0 || cfg.MaxMemory < cfg.MaxBody || cfg.MaxLine < 0 || cfg.MaxLines < 0 || cfg.MaxRequests < 0 || cfg.MaxConns < 0 {
+		return nil, errors.New("push: limits must be positive, and memory for one body at least")
+	}
+	server, err := cfg.TLS.Server()
+	if err != nil {
+		return nil, fmt.Errorf("push: tls: %w", err)
+	}
+	if !listen.Loopback(cfg.Address) {
+		if server == nil {
+			return nil, errors.New("push: an address that other hosts can reach needs a certificate")
+		}
+		if cfg.Auth.none() && len(cfg.TLS.ClientCA) == 0 {
+			return nil, errors.New("push: an address that other hosts can reach needs tokens, users, signing secrets or a client CA")
+		}
+	}
+	guard, err := newGuard(cfg.Auth, now)
+	if err != nil {
+		return nil, fmt.Errorf("push: %w", err)
+	}
+	c := &Collector{
+		cfg: cfg, now: now, log: log.With("component", "collectors/push", "source", cfg.Source), tick: tickEvery,
+		guard: guard, tls: server,
+		own:   event.Position{Source: cfg.Source, Path: Path, Ordinal: 1},
+		queue: make(chan *delivery), stopped: make(chan struct{}),
+		places: make(chan struct{}, cfg.MaxRequests), listening: make(chan struct{}),
+	}
+	c.budget.left.Store(cfg.MaxMemory)
+	for _, p := range resume {
+		if p.Source != cfg.Source || p.Path != Path {
+			continue
+		}
+		if p.Ordinal == 1 {
+			c.own.Start, c.own.End = p.End, p.End
+			c.given = max(c.given, p.End)
+			continue
+		}
+		c.given = max(c.given, int64(p.Ordinal)-1)
+		if !p.Done {
+			// A crash cut the request between two messages: nothing more of it will come.
+			p.Start, p.Done, p.Idle = p.End, true, true
+			c.resume = append(c.resume, p)
+		}
+	}
+	return c, nil
+}
+
+var _ collectors.Collector = (*Collector)(nil)
+
+// Addr is the address the collector listens on. It waits until that is known, and is nil if Collect
+// ended before.
+func (c *Collector) Addr() net.Addr {
+	<-c.listening
+	if c.listener == nil {
+		return nil
+	}
+	return c.listener.Addr()
+}
+
+// Collect implements collectors.Collector.
+func (c *Collector) Collect(ctx context.Context, sink collectors.Sink) error {
+	ln, err := listen.Open(ctx, listen.Config{Address: c.cfg.Address, Allow: c.cfg.Allow, Conns: c.cfg.MaxConns})
+	if err != nil {
+		close(c.listening)
+		close(c.stopped)
+		return err
+	}
+	c.listener = ln
+	close(c.listening)
+	serverCtx, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	server := c.server(serverCtx)
+	served := make(chan error, 1)
+	go func() { served <- c.serve(server, ln) }()
+
+	err = c.commit(ctx, sink, served)
+	close(c.stopped)
+	// Those who wait are answered, then all connections end.
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if server.Shutdown(stop) != nil {
+		_ = server.Close()
+	}
+	cut()
+	_ = ln.Close()
+	c.serving.Lock() // nothing of a handler outlives Collect
+	c.serving.Unlock()
+	return err
+}
+
+// commit makes deliveries durable, many in one batch, until ctx is done or the sink fails.
+func (c *Collector) commit(ctx context.Context, sink collectors.Sink, served <-chan error) error {
+	tick := time.NewTicker(c.tick)
+	defer tick.Stop()
+	// Registers the source.
+	if err := c.putTick(ctx, sink); err != nil {
+		return err
+	}
+	c.resume = nil
+	var taken []*delivery
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-served:
+			return fmt.Errorf("serve %s: %w", c.cfg.Source, err)
+		case <-tick.C:
+			if err := c.putTick(ctx, sink); err != nil {
+				return err
+			}
+		case d := <-c.queue:
+			taken = c.gather(taken[:0], d)
+			err := c.putLines(ctx, sink, taken)
+			for i, d := range taken {
+				taken[i] = nil
+				d.memory.release()
+				d.outcome <- err
+			}
+			if err != nil && !errors.Is(err, collectors.ErrPushback) {
+				return err
+			}
+		}
+	}
+}
+
+// gather takes what waits beside d, as far as it fits into one batch.
+func (c *Collector) gather(taken []*delivery, d *delivery) []*delivery {
+	size, lines := 0, 0
+	for {
+		taken = append(taken, d)
+		size, lines = size+int(d.end), lines+len(d.lines)
+		if size >= batchBytes || lines >= batchLines || len(taken) >= batchRequests {
+			return taken
+		}
+		select {
+		case d = <-c.queue:
+		default:
+			return taken
+		}
+	}
+}
+
+// putTick says that the collector is there, and until when it has heard all.
+func (c *Collector) putTick(ctx context.Context, sink collectors.Sink) error {
+	b := &c.batch
+	b.Tick = true
+	b.Ingest = max(b.Ingest, c.now().UnixNano())
+	b.Lines = b.Lines[:0]
+	own := c.own
+	own.End, own.Idle = c.given, c.working.Load() == 0
+	b.Positions = append(append(b.Positions[:0], own), c.resume...)
+	if err := c.put(ctx, sink, 0); err != nil {
+		return err
+	}
+	own.Start = own.End
+	c.own = own
+	return nil
+}
+
+// putLines puts the deliveries as one batch. Where the journal pushes back for longer than patience
+// the batch is given up, and the senders come again: their ordinals are not used for anybody else,
+// because a part of the batch may be durable.
+func (c *Collector) putLines(ctx context.Context, sink collectors.Sink, taken []*delivery) error {
+	b := &c.batch
+	b.Tick = false
+	b.Ingest = max(b.Ingest, c.now().UnixNano())
+	own := c.own
+	own.End = c.given + int64(len(taken))
+	own.Idle = c.working.Load() <= int64(len(taken))
+	b.Positions = append(b.Positions[:0], own)
+	b.Lines = b.Lines[:0]
+	for i, d := range taken {
+		for _, l := range d.lines {
+			l.File = i + 1
+			b.Lines = append(b.Lines, l)
+		}
+		b.Positions = append(b.Positions, event.Position{
+			Source: c.cfg.Source, Path: Path, Ordinal: uint64(c.given) + uint64(i) + 2,
+			Fingerprint: d.id, End: d.end, Done: true, Idle: own.Idle,
+		})
+	}
+	c.given = own.End
+	err := c.put(ctx, sink, c.cfg.Patience)
+	n := int64(len(b.Lines))
+	clear(b.Lines)
+	b.Lines = b.Lines[:0]
+	if err != nil {
+		return err
+	}
+	own.Start = own.End
+	c.own = own
+	c.stats.add(func(s *Stats) { s.Batches++; s.Deliveries += int64(len(taken)); s.Lines += n })
+	return nil
+}
+
+// put hands the batch over, the same one again while the journal pushes back, and gives up after
+// patience if it is not zero.
+func (c *Collector) put(ctx context.Context, sink collectors.Sink, patience time.Duration) error {
+	defer c.refusing.Store(false)
+	var giveUp <-chan time.Time
+	if patience > 0 {
+		t := time.NewTimer(patience)
+		defer t.Stop()
+		giveUp = t.C
+	}
+	for wait := firstWait; ; wait = min(2*wait, longWait) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := sink.Put(ctx, &c.batch)
+		if err == nil || !errors.Is(err, collectors.ErrPushback) {
+			return err
+		}
+		c.stats.add(func(s *Stats) { s.Pushbacks++ })
+		if !c.refusing.Swap(true) {
+			c.log.Warn("journal pushes back: senders are told to come again")
+		}
+		timer := time.NewTimer(wait/2 + rand.N(wait))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-giveUp:
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
+}
+
+func (c *Collector) serve(server *http.Server, ln net.Listener) error {
+	if c.tls != nil {
+		server.TLSConfig = c.tls
+		return server.ServeTLS(ln, "", "")
+	}
+	return server.Serve(ln)
+}
