@@ -152,15 +152,27 @@ func (m *Manager) Handle(ctx context.Context, now time.Time, alerts []*event.Ale
 			m.stats.Shadow++
 			continue
 		}
-		rec := m.route(a, &open)
-		if rec == nil {
-			m.stats.Repeats++
-			continue
+		if a.Status == event.Updated {
+			continue // a remark on an alert that stands: stored as a document, and nothing to page for
 		}
-		rec.apply(now.UnixNano(), a, m.cfg.ResolveAfter)
-		m.stats.Alerts++
-		if rec.Incident.Overflow {
-			m.stats.Overflow++
+		var rec *record
+		if a.Status == event.Recovered {
+			if rec = m.recovered(a); rec == nil {
+				continue
+			}
+			rec.resolve(now.UnixNano())
+			m.stats.Resolved++
+			open--
+		} else {
+			if rec = m.route(a, &open); rec == nil {
+				m.stats.Repeats++
+				continue
+			}
+			rec.apply(now.UnixNano(), a, m.cfg.ResolveAfter)
+			m.stats.Alerts++
+			if rec.Incident.Overflow {
+				m.stats.Overflow++
+			}
 		}
 		if !pending[rec] {
 			pending[rec] = true
@@ -177,6 +189,16 @@ func (m *Manager) Handle(ctx context.Context, now time.Time, alerts []*event.Ale
 		m.wakeAll()
 	}
 	return nil
+}
+
+// recovered finds the open incident that a recovery ends; nil where there is none, or where it has
+// begun anew since.
+func (m *Manager) recovered(a *event.Alert) *record {
+	rec := m.byGroup[m.cfg.GroupBy(a)]
+	if rec == nil || rec.Incident.Resolved != 0 || a.Time < rec.Incident.LastAlert {
+		return nil
+	}
+	return rec
 }
 
 // route finds the record an alert belongs to, or makes it; nil where it was applied already.

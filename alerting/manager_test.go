@@ -582,3 +582,41 @@ func TestRun(t *testing.T) {
 		}
 	})
 }
+
+// What was absent and has been seen again ends its incident; a remark on an alert pages nobody.
+func TestRecoveredEndsItsIncident(t *testing.T) {
+	b := newBench(t, alerting.Config{})
+	fired := alertingtest.Alert("lw.source.silent", "203.0.113.7", 1, event.High)
+	b.handle(fired)
+	b.flush()
+	updated := alertingtest.Alert("lw.source.silent", "203.0.113.7", 2, event.High)
+	updated.Status = event.Updated
+	recovered := alertingtest.Alert("lw.source.silent", "203.0.113.7", 3, event.High)
+	recovered.Status, recovered.Time = event.Recovered, fired.Time+int64(time.Hour)
+	b.handle(updated, recovered)
+	b.flush()
+	var reasons []alerting.Reason
+	for _, n := range b.rec.Notes() {
+		reasons = append(reasons, n.Reason)
+	}
+	if diff := cmp.Diff([]alerting.Reason{alerting.Opened, alerting.Resolved}, reasons); diff != "" {
+		t.Error(diff)
+	}
+	again := alertingtest.Alert("lw.source.silent", "203.0.113.7", 4, event.High)
+	again.Time = recovered.Time + int64(time.Hour)
+	b.handle(again)
+	b.handle(recovered) // comes again after a crash: it is older than what is open
+	all, err := b.Incidents(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := 0
+	for _, i := range all {
+		if i.Resolved == 0 {
+			open++
+		}
+	}
+	if open != 1 {
+		t.Errorf("%d incidents open, want the new one", open)
+	}
+}

@@ -347,7 +347,7 @@ func (c *compiler) call(n *ast.CallNode) *operand {
 	name := callee(n)
 	switch name {
 	case "age":
-		o := c.argument(n, 0, 1)
+		o := c.argument(n, 1)
 		if o == nil {
 			return nil
 		}
@@ -357,7 +357,7 @@ func (c *compiler) call(n *ast.CallNode) *operand {
 		}
 		return age(n, o)
 	case "net":
-		o := c.argument(n, 0, 2)
+		o := c.argument(n, 2)
 		if o == nil {
 			return nil
 		}
@@ -395,19 +395,19 @@ func callee(n *ast.CallNode) string {
 }
 
 // argument compiles an argument of a call that has want of them.
-func (c *compiler) argument(n *ast.CallNode, i, want int) *operand {
+func (c *compiler) argument(n *ast.CallNode, want int) *operand {
 	if len(n.Arguments) != want {
 		c.fail(n, "", "%s wants %d arguments, not %d", callee(n), want, len(n.Arguments))
 		return nil
 	}
-	return c.operand(n.Arguments[i])
+	return c.operand(n.Arguments[0])
 }
 
 // predicate compiles a call that is a condition; ok is false for one that is not.
 func (c *compiler) predicate(n *ast.CallNode) (test condition, ok bool) {
 	switch name := callee(n); name {
 	case "has", "missing":
-		o := c.argument(n, 0, 1)
+		o := c.argument(n, 1)
 		if o == nil {
 			return nil, true
 		}

@@ -43,7 +43,8 @@ type draftBody struct {
 
 func draftBodies() map[Kind]draftBody {
 	return map[Kind]draftBody{
-		Each: {"client.ip", "Change of keys refused for {KEY}",
+		Each: {
+			"client.ip", "Change of keys refused for {KEY}",
 			"Somebody tried to change API keys and was refused.",
 			"when: event.action == \"key-change\" and gateway.auth == \"refused\"\nby: [KEY]\nsuppress: 2h",
 			`  - name: one alert a key and two hours
@@ -55,8 +56,10 @@ func draftBodies() map[Kind]draftBody {
   - name: an accepted change
     table: |
       t     KEY  event.action  gateway.auth  alert
-      0s    ONE  key-change    accepted`},
-		Threshold: {"client.ip", "{count} refused calls of {KEY} in {window}",
+      0s    ONE  key-change    accepted`,
+		},
+		Threshold: {
+			"client.ip", "{count} refused calls of {KEY} in {window}",
 			"One caller keeps presenting credentials that the gateway refuses.",
 			"when: gateway.auth == \"refused\"\nby: [KEY]\nwindow: 15m\nthreshold: 25\nsuppress: {for: 1h, escalate_at: 500}",
 			`  - name: twenty-five in a quarter of an hour
@@ -67,8 +70,10 @@ func draftBodies() map[Kind]draftBody {
     table: |
       t                  KEY  gateway.auth  alert
       0s x24 every 30s   ONE  refused
-      0s x24 every 30s   TWO  refused`},
-		Distinct: {"client.ip", "{distinct.count} sessions opened by {KEY} in {window}",
+      0s x24 every 30s   TWO  refused`,
+		},
+		Distinct: {
+			"client.ip", "{distinct.count} sessions opened by {KEY} in {window}",
 			"One caller opens more liveness sessions than a person or a backend of one person would.",
 			"when: event.action == \"liveness-session-create\"\nby: [KEY]\nwindow: 15m\ndistinct: {of: liveness.session_id, at_least: 8}",
 			`  - name: eight sessions
@@ -78,8 +83,10 @@ func draftBodies() map[Kind]draftBody {
   - name: one session, many times
     table: |
       t                KEY  event.action             liveness.session_id  alert
-      0s x50 every 5s  ONE  liveness-session-create  s1`},
-		Spike: {"organization.id", "Spoof verdicts {spike.ratio} times normal for {KEY}",
+      0s x50 every 5s  ONE  liveness-session-create  s1`,
+		},
+		Spike: {
+			"organization.id", "Spoof verdicts {spike.ratio} times normal for {KEY}",
 			"The share of spoof verdicts is far above what it usually is at this time of day.",
 			"when: event.action == \"liveness-check\" and has(liveness.decision)\nby: [KEY]\nwindow: 20m\nspike: {of: 'liveness.decision == \"spoof\"', factor: 4, min_total: 20, baseline: 14d, season: 1d, tz: Europe/Berlin, warmup: 3d}\nsuppress: 1h",
 			`  - name: a fifth are spoofs where one in fifty is usual
@@ -95,8 +102,10 @@ func draftBodies() map[Kind]draftBody {
     events:
       - {repeat: 4, every: 100s, set: {liveness.decision: spoof}}
       - {repeat: 196, every: 2s, set: {liveness.decision: live}}
-    alerts: []`},
-		FirstSeen: {"api_key.id", "{KEY} used from {client.geo.country_iso_code} for the first time",
+    alerts: []`,
+		},
+		FirstSeen: {
+			"api_key.id", "{KEY} used from {client.geo.country_iso_code} for the first time",
 			"A key is accepted from a country from which it was not used before.",
 			"when: gateway.auth == \"accepted\"\nby: [KEY]\nfirst_seen: {of: [client.geo.country_iso_code], history: 30d, learn: 7d, again: 24h}",
 			`  - name: a second country
@@ -109,8 +118,10 @@ func draftBodies() map[Kind]draftBody {
     table: |
       t     KEY  gateway.auth  client.geo.country_iso_code  alert
       0s    ONE  accepted      DE
-      1h    ONE  accepted      BR`},
-		Sequence: {"user.id", "{KEY} passed after {steps[0].count} spoof verdicts",
+      1h    ONE  accepted      BR`,
+		},
+		Sequence: {
+			"user.id", "{KEY} passed after {steps[0].count} spoof verdicts",
 			"Somebody was taken for a spoof several times, and then passed.",
 			"by: [KEY]\nwindow: 20m\nsequence:\n  - {name: spoofed, when: 'liveness.decision == \"spoof\"', at_least: 3}\n  - {name: passed, when: 'liveness.decision == \"live\"'}\nsuppress: 24h",
 			`  - name: three spoofs, then live
@@ -122,8 +133,10 @@ func draftBodies() map[Kind]draftBody {
     table: |
       t               KEY  liveness.decision  alert
       0s              ONE  live
-      1m x9 every 1m  ONE  spoof`},
-		Absence: {"liveward.source", "Nothing from {KEY} for {window}",
+      1m x9 every 1m  ONE  spoof`,
+		},
+		Absence: {
+			"liveward.source", "Nothing from {KEY} for {window}",
 			"A log that usually has lines all the time has none.",
 			"when: event.dataset == \"liveward.event\"\nby: [KEY]\nabsence: {for: 20m}\nsuppress: {until: recovered}",
 			`  - name: silent, and back
@@ -136,8 +149,10 @@ func draftBodies() map[Kind]draftBody {
       t     KEY    alert
       0s    ONE
       19m   ONE
-      38m   clock`},
-		Chain: {"client.ip", "{KEY}: {chain.rules}",
+      38m   clock`,
+		},
+		Chain: {
+			"client.ip", "{KEY}: {chain.rules}",
 			"The alerts of several rules about one caller add up to more risk than any of them.",
 			"when: event.severity >= 47\nby: [KEY]\nwindow: 12h\nchain: {as: risk, at_least: 100, half_life: 4h}",
 			`  - name: two rules
@@ -149,7 +164,8 @@ func draftBodies() map[Kind]draftBody {
     table: |
       t     KEY  rule.id  event.severity  event.risk_score  alert
       0s    ONE  lw.x.a   high            70
-      10m   TWO  lw.x.b   high            70`},
+      10m   TWO  lw.x.b   high            70`,
+		},
 	}
 }
 
@@ -211,8 +227,7 @@ func Try(dir fs.FS, id, text string) (TestResults, error) {
 		return nil, fmt.Errorf("there is a rule %s already", id)
 	}
 	set, problem := Load(plusFile{dir, name, []byte(text)}, Options{})
-	var found Problems
-	if errors.As(problem, &found) {
+	if found, ok := errors.AsType[Problems](problem); ok {
 		found = slices.DeleteFunc(found, func(p Problem) bool { return p.File != name })
 		if len(found) > 0 {
 			return nil, found

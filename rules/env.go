@@ -47,7 +47,7 @@ func environment(lists map[string]*compiledList, alerts bool) *conf.Config {
 	}
 	if alerts {
 		for name, f := range alertFields() {
-			t := types.Type(types.String)
+			var t types.Type = types.String
 			switch f.kind {
 			case kindInt:
 				t = types.Int

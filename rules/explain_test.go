@@ -20,7 +20,7 @@ func explainText(t *testing.T, body, text string) string {
 		t.Fatal(err)
 	}
 	var ev event.Event
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		name, value, _ := strings.Cut(word, "=")
 		s, err := cellSetting(name, tableCell{text: value}, 1)
 		if err != nil {

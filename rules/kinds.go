@@ -62,7 +62,7 @@ func (sp *spec) parameters(d decoder, m map[string]*node, key *node) {
 	case Spike:
 		sp.spike(d, key)
 	case Absence:
-		sp.absence(d, m, key)
+		sp.absence(d, key)
 	case Chain:
 		sp.chain(d, key)
 	case Each:
@@ -134,6 +134,7 @@ func (sp *spec) sequence(d decoder, key *node) {
 const (
 	defaultHistory = 30 * 24 * time.Hour
 	defaultLearn   = 7 * 24 * time.Hour
+	defaultWarmup  = 3 * 24 * time.Hour
 )
 
 // firstSeen reads whose values are new and for how long they stay known.
@@ -232,6 +233,8 @@ func (sp *spec) spike(d decoder, key *node) {
 		}
 		x.Zone = zone
 	}
+	// Without a past of some days the reference is a guess, and every start would page somebody.
+	x.Warmup = min(x.Baseline, defaultWarmup)
 	if n := f["warmup"]; n != nil {
 		x.Warmup = d.duration(n, "spike.warmup", 0, maxHistory)
 	}
@@ -241,7 +244,7 @@ func (sp *spec) spike(d decoder, key *node) {
 }
 
 // absence reads for how long a key may be silent, and whose silence counts.
-func (sp *spec) absence(d decoder, m map[string]*node, key *node) {
+func (sp *spec) absence(d decoder, key *node) {
 	f := d.mapping(key, "absence", "for", "expect", "unless")
 	if f == nil {
 		return
@@ -314,7 +317,8 @@ func (r *Rule) parts() []string {
 	}
 	switch r.Kind {
 	case FirstSeen:
-		out = append(out, fmt.Sprintf("first_seen %+v", r.FirstSeen))
+		// again decides what is told of, not what is remembered: weeks of history survive its change.
+		out = append(out, fmt.Sprintf("first_seen %s %s", r.FirstSeen.History, r.FirstSeen.Learn))
 	case Spike:
 		x, zone := r.Spike, ""
 		if x.Zone != nil {

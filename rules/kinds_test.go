@@ -36,7 +36,7 @@ func signalsOf(tb testing.TB, r *Rule, events ...string) []string {
 	var out []string
 	for _, text := range events {
 		var ev event.Event
-		for _, word := range strings.Fields(text) {
+		for word := range strings.FieldsSeq(text) {
 			name, value, _ := strings.Cut(word, "=")
 			s, err := cellSetting(name, tableCell{text: value}, 1)
 			if err != nil {
@@ -162,7 +162,11 @@ sequence:
 	}
 	same := key("", "")
 	for _, edit := range [][2]string{
-		{"at_least: 5", "at_least: 4"}, {`"error"`, `"live"`}, {"15m", "16m"}, {`== "live"`, `!= "live"`}, {", until: 'liveness.decision == \"error\"'", ""},
+		{"at_least: 5", "at_least: 4"},
+		{`"error"`, `"live"`},
+		{"15m", "16m"},
+		{`== "live"`, `!= "live"`},
+		{", until: 'liveness.decision == \"error\"'", ""},
 		{"name: b, when", "name: b, not"},
 	} {
 		if key(edit[0], edit[1]) == same {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
@@ -66,17 +67,13 @@ func (s *Set) List(o ListOptions) []Listed {
 func (x *index) fieldOf(rule int32) string {
 	for _, f := range x.fields {
 		for _, at := range f.texts {
-			for _, r := range at {
-				if r == rule {
-					return f.id.String()
-				}
+			if slices.Contains(at, rule) {
+				return f.id.String()
 			}
 		}
 		for _, at := range f.wholes {
-			for _, r := range at {
-				if r == rule {
-					return f.id.String()
-				}
+			if slices.Contains(at, rule) {
+				return f.id.String()
 			}
 		}
 	}

@@ -138,7 +138,7 @@ func (c *compiler) listOf(n ast.Node) (list *compiledList, ok bool) {
 
 // inNet compiles inNet(address, lists.<name>) and inNet(address, "192.0.2.0/24").
 func (c *compiler) inNet(n *ast.CallNode) condition {
-	o := c.argument(n, 0, 2)
+	o := c.argument(n, 2)
 	if o == nil {
 		return nil
 	}

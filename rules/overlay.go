@@ -14,7 +14,6 @@ type overlay struct {
 	id     string
 	keys   map[string]*node
 	root   *node
-	used   bool
 }
 
 // overlayKeys are what a site may change. What a rule looks for is not among them: that is another

@@ -97,9 +97,16 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 	}
 	base := good["draft of threshold"]
 	for _, edit := range [][2]string{
-		{"threshold: 25", "treshold: 25"}, {"threshold: 25", "threshold: lots"}, {"severity: medium", "severity: bad"}, {"window: 15m", "window: 15 minutes"},
-		{"by: [client.ip]", "by: [client.ipp]"}, {"threshold: 25", "threshold: 25\ndistinct: {of: user.id, at_least: 3}"}, {"version: 1", ""},
-		{"mode: shadow", "mode: off"}, {"playbook: a/b", "playbook: a"}, {"suppress: {for: 1h, escalate_at: 500}", "suppress: {for: 1h, when: 3}"},
+		{"threshold: 25", "treshold: 25"},
+		{"threshold: 25", "threshold: lots"},
+		{"severity: medium", "severity: bad"},
+		{"window: 15m", "window: 15 minutes"},
+		{"by: [client.ip]", "by: [client.ipp]"},
+		{"threshold: 25", "threshold: 25\ndistinct: {of: user.id, at_least: 3}"},
+		{"version: 1", ""},
+		{"mode: shadow", "mode: off"},
+		{"playbook: a/b", "playbook: a"},
+		{"suppress: {for: 1h, escalate_at: 500}", "suppress: {for: 1h, when: 3}"},
 	} {
 		text := strings.Replace(base, edit[0], edit[1], 1)
 		if text == base {

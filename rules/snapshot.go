@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/liveward/liveward/internal/event"
@@ -152,9 +153,7 @@ func (w *Windows) sortedTails() []*tail {
 	for _, wait := range w.buffer.heap {
 		all[wait.p.tail.key] = wait.p.tail
 	}
-	for key, t := range w.mark.tails {
-		all[key] = t
-	}
+	maps.Copy(all, w.mark.tails)
 	tails := make([]*tail, 0, len(all))
 	for _, t := range all {
 		tails = append(tails, t)

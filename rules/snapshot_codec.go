@@ -86,7 +86,7 @@ func (s *snapshotWriter) tail(t *tail, known bool) {
 	}
 }
 
-func (s *snapshotWriter) hit(h *hit, shows *showTable) {
+func (s *snapshotWriter) hit(h *hit) {
 	s.int(h.time)
 	s.hash(h.event)
 	n := 0

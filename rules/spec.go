@@ -21,7 +21,6 @@ type spec struct {
 	except  []exceptSpec
 	needs   []event.ID // as stated; nil where by default
 	tests   []*testCase
-	show    bool // whether the file says show
 	root    *node
 
 	overlay *overlay // what a site changed; nil for nothing

@@ -248,7 +248,7 @@ func (t *absenceTally) due() (int64, bool) {
 }
 
 func (t *absenceTally) strike(p *pending) (firing, bool) {
-	d := heap.Pop(&t.queue).(deadline) //nolint:errcheck // the heap holds nothing else
+	d := heap.Pop(&t.queue).(deadline)
 	k := t.waiting.get(d.key)
 	if k == nil || k.queued != d.at {
 		return firing{}, false // forgotten, or queued again
@@ -400,7 +400,7 @@ func (d deadlines) Less(i, j int) bool {
 	return bytes.Compare(d[i].key[:], d[j].key[:]) < 0
 }
 func (d deadlines) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
-func (d *deadlines) Push(x any)   { *d = append(*d, x.(deadline)) } //nolint:errcheck // the heap holds nothing else
+func (d *deadlines) Push(x any)   { *d = append(*d, x.(deadline)) }
 func (d *deadlines) Pop() any {
 	last := (*d)[len(*d)-1]
 	*d = (*d)[:len(*d)-1]

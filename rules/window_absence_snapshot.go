@@ -12,7 +12,7 @@ func (t *absenceTally) appendTo(w *snapshotWriter) {
 		table.all(func(key event.Hash, k *absentKey) {
 			w.hash(key)
 			w.bytes(k.data)
-			w.hit(&k.last, t.shows)
+			w.hit(&k.last)
 			w.bool(k.seen)
 			w.int(k.fired)
 			w.bool(k.raised)

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
@@ -77,8 +78,8 @@ func (t *distinctTally) hits(p *pending) []hit {
 
 // find looks for a value, the newest first; -1 where it is not there.
 func (k *seenValues) find(value event.Hash) int {
-	for i := len(k.list) - 1; i >= 0; i-- {
-		if k.list[i].value == value {
+	for i, v := range slices.Backward(k.list) {
+		if v.value == value {
 			return i
 		}
 	}
@@ -138,7 +139,7 @@ func (t *distinctTally) appendTo(w *snapshotWriter) {
 		w.count(len(k.list))
 		for i := range k.list {
 			w.hash(k.list[i].value)
-			w.hit(&k.list[i].hit, t.shows)
+			w.hit(&k.list[i].hit)
 		}
 	})
 }

@@ -27,7 +27,7 @@ func newUser(r *Rule) {
 // runDays runs a story in which times are days.
 func (s *story) runDays(words string) {
 	s.t.Helper()
-	for _, word := range strings.Fields(words) {
+	for word := range strings.FieldsSeq(words) {
 		name, arg, _ := strings.Cut(word, "=")
 		if name == "idle" {
 			s.take(s.w.Apply(s.g.idle(at(s.number(arg) * 86400))))
@@ -340,7 +340,7 @@ func drawFirstSeen(t *rapid.T) *Rule {
 func TestFirstSeenAgreesWithTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rule := drawFirstSeen(t)
-		arrived := shuffle(t, drawLines(t, 2), 5*time.Second)
+		arrived := shuffle(t, drawLines(t, 2))
 		ordered := slices.Clone(arrived)
 		slices.SortStableFunc(ordered, func(a, b line) int {
 			return cmp.Or(cmp.Compare(a.t, b.t), strings.Compare(a.path, b.path))

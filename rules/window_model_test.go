@@ -156,9 +156,10 @@ func drawLines(t *rapid.T, paths int) []line {
 	return lines
 }
 
-// shuffle draws an order of arrival in which no line is later than lateness. Lines of one time and
+// shuffle draws an order of arrival in which no line is later than the default lateness. Lines of one time and
 // path keep their order: their place in the file is their order.
-func shuffle(t *rapid.T, lines []line, lateness time.Duration) []line {
+func shuffle(t *rapid.T, lines []line) []line {
+	const lateness = 5 * time.Second
 	var as []arrival
 	delays := map[string]int64{}
 	for _, l := range lines {
@@ -213,7 +214,7 @@ func TestWindowsAgreeWithTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rule := drawRule(t)
 		lines := drawLines(t, 2)
-		arrived := shuffle(t, lines, 5*time.Second)
+		arrived := shuffle(t, lines)
 		ordered := slices.Clone(arrived)
 		slices.SortStableFunc(ordered, func(a, b line) int {
 			return cmp.Or(cmp.Compare(a.t, b.t), strings.Compare(a.path, b.path))
@@ -262,7 +263,7 @@ func metamorphic(t *rapid.T, rule *Rule, lines []line) {
 			t.Fatalf("%s changes the alerts of %+v (-before +after):\n%s", what, rule, diff)
 		}
 	}
-	check("arrival within lateness", play(t, rule, cfg, 1, shuffle(t, lines, 5*time.Second), false), 0, keep)
+	check("arrival within lateness", play(t, rule, cfg, 1, shuffle(t, lines), false), 0, keep)
 
 	var doubled []line
 	for _, l := range lines {

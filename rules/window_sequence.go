@@ -249,10 +249,8 @@ func (t *sequenceTally) repeated(k *sequenceKey, p *pending, edge int64) bool {
 	case len(k.seen)-old == t.limit:
 		old++
 	}
-	n := len(k.seen)
 	k.seen = append(slices.Delete(k.seen, 0, old), seenOnce{value, p.time})
 	if !found {
-		n++
 		t.bytes += onceCost
 	}
 	t.bytes -= onceCost * int64(old)
@@ -449,7 +447,7 @@ func (t *sequenceTally) explain(r *Rule, a *event.Alert) string {
 func (t *sequenceTally) appendTo(w *snapshotWriter) {
 	w.int(t.muted)
 	entry := func(h *sequenceHit) {
-		w.hit(&h.hit, t.shows)
+		w.hit(&h.hit)
 		w.int(h.start)
 		w.uint(h.number)
 	}

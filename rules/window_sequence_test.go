@@ -35,7 +35,7 @@ var stepsOf = map[string][]uint8{
 // runSteps runs a story in which events of steps have their letters before them.
 func (s *story) runSteps(words string) {
 	s.t.Helper()
-	for _, word := range strings.Fields(words) {
+	for word := range strings.FieldsSeq(words) {
 		i := strings.IndexAny(word, "0123456789")
 		steps, ok := stepsOf[word[:max(i, 0)]]
 		if !ok || strings.Contains(word, "..") {
@@ -510,7 +510,7 @@ func TestSequencesAgreeWithTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rule := drawSequence(t)
 		lines := drawSequenceLines(t, rule, 2)
-		arrived := shuffle(t, lines, 5*time.Second)
+		arrived := shuffle(t, lines)
 		ordered := slices.Clone(arrived)
 		slices.SortStableFunc(ordered, func(a, b line) int {
 			return cmp.Or(cmp.Compare(a.t, b.t), strings.Compare(a.path, b.path))

@@ -36,12 +36,10 @@ type spikeTally struct {
 	blocks int64 // of all keys
 	kept   int64 // samples of all keys
 
-	fixed    *spikeReference // given by SetBaseline
-	ready    []spikeFiring   // keys that fire at done and were not struck yet
-	fired    spikeFiring     // the one struck last
-	seasons  []int64         // scratch
-	scratch  []hit
-	occupied []spikeBlock // scratch
+	fixed   *spikeReference // given by SetBaseline
+	ready   []spikeFiring   // keys that fire at done and were not struck yet
+	fired   spikeFiring     // the one struck last
+	scratch []hit
 }
 
 // spikeKey is what is known of a key.

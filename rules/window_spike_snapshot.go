@@ -84,7 +84,7 @@ func (t *spikeTally) appendTo(w *snapshotWriter) {
 		}
 		w.count(int(k.samples.n))
 		for i := range int(k.samples.n) {
-			w.hit(k.samples.at(i), t.shows)
+			w.hit(k.samples.at(i))
 		}
 	})
 	w.count(t.seen.len())

@@ -104,7 +104,7 @@ func (t *thresholdTally) appendTo(w *snapshotWriter) {
 		w.hash(key)
 		w.count(int(ring.n))
 		for i := range int(ring.n) {
-			w.hit(ring.at(i), t.shows)
+			w.hit(ring.at(i))
 		}
 	})
 }

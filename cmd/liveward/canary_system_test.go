@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/liveward/liveward/internal/estest"
 	"github.com/liveward/liveward/internal/generator"
 	"github.com/liveward/liveward/internal/journal"
 )
@@ -24,7 +25,7 @@ import (
 // directory, in Elasticsearch, in Slack, in the file of documents, in the agent's own log or in what
 // the commands say about it.
 func TestCanariesAreNowhere(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, estest.Shared(t))
 	c := newCorpus(t, seed())
 	dead := refuseSome(t, w)
 
@@ -161,7 +162,7 @@ func (c *corpus) dataDirectory(t *testing.T, dir string) {
 		if err != nil || last == 0 {
 			t.Fatalf("stream %s: %d messages, %v", stream, last, err)
 		}
-		err = j.ReadRange(context.WithoutCancel(t.Context()), stream, 0, last, nil, func(e *journal.Entry) error {
+		err = j.ReadRange(context.WithoutCancel(t.Context()), stream, 0, last, journal.All, func(e *journal.Entry) error {
 			c.absent(t, e.Subject, e.Body)
 			if !strings.HasPrefix(e.Subject, "events.") {
 				return nil

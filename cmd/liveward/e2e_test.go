@@ -14,12 +14,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/liveward/liveward/alerting/slack/slackfake"
+	"github.com/liveward/liveward/internal/estest"
 )
 
 // Every request to a real nginx is exactly one document in a real Elasticsearch; each attack raises
 // its alert once; each alert is one Slack message, within Slack's limits, with its link.
 func TestEndToEnd(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, estest.Shared(t))
 	a := w.startAgent()
 	var calls []call
 	for n := range 300 {
@@ -97,7 +98,7 @@ func everything(m slackfake.Message) string {
 // goes away for a while: the same documents, the same alerts by id, none missing, none twice; Slack
 // repeats at most the message in flight of each kill.
 func TestKilledAgainAndAgain(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, estest.Start(t, estest.Options{}))
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))

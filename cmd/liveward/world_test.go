@@ -46,9 +46,10 @@ const gatewayLog = "liveness.json"
 // The keys of the bank's backends; the upstream refuses all others.
 func goodKeys() []string { return []string{"key-retail-00000000001", "key-digital-0000000002"} }
 
-func newWorld(t *testing.T) *world {
+// newWorld makes a world around a server; one that a test kills must be its own.
+func newWorld(t *testing.T, es *estest.Server) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), es: estest.Shared(t), slack: slackfake.New(slackfake.Options{})}
+	w := &world{t: t, dir: t.TempDir(), es: es, slack: slackfake.New(slackfake.Options{})}
 	t.Cleanup(w.slack.Close)
 	w.namespace = w.es.Namespace(t)
 	w.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}

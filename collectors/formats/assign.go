@@ -170,6 +170,7 @@ func shortFloat(s string) (float64, bool) {
 	return float64(digits) / tens[len(s)-1-dot], true
 }
 
+//nolint:gochecknoglobals // constant; Go has no constant arrays
 var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 func setBool(ev *event.Event, id event.ID, s string) bool {

@@ -23,7 +23,7 @@ func (s *Set) Detect(lines [][]byte) (name, why string, ok bool) {
 		switch {
 		case err == nil:
 			texts = append(texts, text)
-		case !errors.Is(err, ErrSkip):
+		case !unjudged(err):
 			texts = append(texts, l)
 		}
 	}
@@ -84,7 +84,7 @@ func (d *detector) detect(lines [][]byte) (name, why string, ok bool) {
 // points says how much speaks for a line being of a format; 0 that it is not.
 func (d *detector) points(f Format, line []byte) int {
 	d.ev.Reset()
-	if err := f.Parse(line, &d.ev); err != nil && !errors.Is(err, ErrSkip) {
+	if err := f.Parse(line, &d.ev); err != nil && !unjudged(err) {
 		return 0
 	}
 	m, isMap := f.(*mapFormat)
@@ -128,7 +128,7 @@ func newAutoFormat(s *Set, opt Options) *autoFormat {
 func (a *autoFormat) Parse(line []byte, ev *event.Event) error {
 	var err error
 	if a.current >= 0 {
-		if err = a.parseWith(a.current, line, ev); err == nil || errors.Is(err, ErrSkip) {
+		if err = a.parseWith(a.current, line, ev); err == nil || unjudged(err) {
 			a.misfits = 0
 			return err
 		}

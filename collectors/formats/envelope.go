@@ -227,7 +227,7 @@ func (p *peeler) part(stream int, stamp, text []byte, full bool) ([]byte, error)
 			s.forget()
 		case 0:
 			if !full && bytes.Equal(text, s.buf[s.last:]) {
-				return nil, ErrSkip
+				return nil, ErrPartial
 			}
 		}
 	}
@@ -239,7 +239,7 @@ func (p *peeler) part(stream int, stamp, text []byte, full bool) ([]byte, error)
 		if !s.over {
 			s.buf = append(s.buf, text...)
 		}
-		return nil, ErrSkip
+		return nil, ErrPartial
 	}
 	if s.over {
 		s.forget()

@@ -81,7 +81,7 @@ func TestUnwrappedTextIsNotOverwritten(t *testing.T) {
 		ev := newEvent()
 		stamp := event.FormatTime(1773454364e9 + int64(i)*1e6)
 		first := fmt.Sprintf(`{"log":"{\"msec\":\"1773454364.101\",\"uri\":\"/%d\",","stream":"stdout","time":"%s"}`, i, stamp)
-		if err := f.Parse([]byte(first), ev); !errors.Is(err, ErrSkip) {
+		if err := f.Parse([]byte(first), ev); !errors.Is(err, ErrPartial) {
 			t.Fatalf("first part: %v", err)
 		}
 		if err := f.Parse([]byte(fmt.Sprintf(`{"log":"\"status\":200}\n","stream":"stdout","time":"%s"}`, stamp)), ev); err != nil {
@@ -102,7 +102,7 @@ func TestPartsAreBounded(t *testing.T) {
 	part := strings.Repeat("x", 16<<10)
 	for i := range 200 {
 		line := fmt.Sprintf("2026-03-14T02:12:45.%03dZ stdout P %s", i, part)
-		if err := f.Parse([]byte(line), ev); !errors.Is(err, ErrSkip) {
+		if err := f.Parse([]byte(line), ev); !errors.Is(err, ErrPartial) {
 			t.Fatalf("part %d: %v", i, err)
 		}
 		if n := cap(f.(*enveloped).parts[0].buf); n > 2*maxPartial {

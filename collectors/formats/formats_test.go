@@ -209,7 +209,7 @@ func constantReason(err error) bool {
 	for _, known := range []error{
 		errNotObject, errTruncated, errSyntax, errControl, errEscape, errNumber, errTrailing, errTooDeep,
 		errNoTime, errNoRequest, errBadStatus, errNoAgent, errUnclosed, errNoPrefix, errBadPayload, errUnrecognised,
-		ErrSkip, errNotFormat, errShort, errNumeric, errTrailingText, errNoDirective, errColumns, errNoEnvelope, errPartialSize,
+		ErrSkip, ErrPartial, errNotFormat, errShort, errNumeric, errTrailingText, errNoDirective, errColumns, errNoEnvelope, errPartialSize,
 	} {
 		if errors.Is(err, known) {
 			return err.Error() == known.Error()

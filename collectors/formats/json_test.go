@@ -68,23 +68,6 @@ func look(v any, steps []step) (any, bool) {
 	return v, true
 }
 
-func depth(v any) int {
-	most := 0
-	switch v := v.(type) {
-	case map[string]any:
-		for _, e := range v {
-			most = max(most, depth(e))
-		}
-	case []any:
-		for _, e := range v {
-			most = max(most, depth(e))
-		}
-	default:
-		return 0
-	}
-	return most + 1
-}
-
 // sourceDepth is the nesting of the text; decoding loses that of keys that stand twice.
 func sourceDepth(b []byte) int {
 	dec := json.NewDecoder(bytes.NewReader(b))

@@ -57,12 +57,13 @@ At least one request header must be captured: a lone pair of braces is taken as 
 What a transport puts around lines is taken off first, up to four layers deep: Kubernetes CRI
 (` + "`2026-03-14T02:12:44.101Z stdout F …`" + `), docker's json-file (` + "`{\"log\":…,\"stream\":…,\"time\":…}`" + `) and the syslog
 headers of RFC 5424 and RFC 3164. A line that the container runtime has cut in parts is put together, up to
-1 MiB; the event takes the place of the last part. A part whose end has not come when the agent stops is lost,
-and the end alone goes to quarantine.
+1 MiB; the event takes the place of the last part. Each part goes to quarantine by itself too, so that nothing
+is lost where the agent stops between two parts. One input should name one such file: parts of several files
+that are read in turn are not told apart, and end in quarantine.
 
 ## Lines that are no calls
 
-W3C directives (` + "`#Fields:`" + `), parts of lines, and what nginx and KrakenD log about themselves give no event and do
+W3C directives (` + "`#Fields:`" + `) and what nginx and KrakenD log about themselves give no event and do
 not go to quarantine. They are counted.
 
 nginx's error log and KrakenD's own lines speak of calls that the access log has as well, but for those that

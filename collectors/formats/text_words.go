@@ -11,9 +11,16 @@ import (
 // This file is what the text formats share: words, numbers, escapes.
 
 // ErrSkip is what Parse returns for a line that is no call and is not broken either: a directive that
-// describes the lines after it, or a part of a line whose end is yet to come. Such a line gives no
-// document. It is counted, and does not go to quarantine.
-var ErrSkip = errors.New("the line is a part or a directive, not a call")
+// describes the lines after it, or what a gateway says of itself. Such a line gives no document. It is counted, and does not go to quarantine.
+var ErrSkip = errors.New("the line is a directive, not a call")
+
+// ErrPartial is what Parse returns for a part of a line that a container runtime has cut. The whole
+// comes with the last part; yet a part is quarantined, because what is held of it would be lost with
+// the process.
+var ErrPartial = errors.New("part of a line that the container runtime has cut")
+
+// unjudged tells errors that say nothing about whether the format fits.
+func unjudged(err error) bool { return errors.Is(err, ErrSkip) || errors.Is(err, ErrPartial) }
 
 // The reasons a line of text is refused.
 var (

@@ -34,7 +34,7 @@ func DeadLetters(ctx context.Context, plan *Plan, f func(pipeline.DeadLetter) er
 	if err != nil {
 		return err
 	}
-	return j.ReadRange(ctx, journal.DeadLetters, 0, last, nil, func(e *journal.Entry) error {
+	return j.ReadRange(ctx, journal.DeadLetters, 0, last, journal.All, func(e *journal.Entry) error {
 		var d pipeline.DeadLetter
 		if err := json.Unmarshal(e.Body, &d); err != nil {
 			return fmt.Errorf("dead letter %d: %w", e.Seq, err)

@@ -50,7 +50,7 @@ func read(t testing.TB, j *journal.Journal, seq uint64) []string {
 		t.Fatal(err)
 	}
 	var out []string
-	err = j.ReadRange(t.Context(), journal.Events, seq, last, nil, func(e *journal.Entry) error {
+	err = j.ReadRange(t.Context(), journal.Events, seq, last, journal.All, func(e *journal.Entry) error {
 		out = append(out, string(e.Body))
 		return nil
 	})
@@ -163,7 +163,7 @@ func TestFollowSeesLaterAppendsAndSurvivesRestart(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	n := 0
-	err := j.Follow(ctx, journal.Events, 0, nil, nil, func(e *journal.Entry) error {
+	err := j.Follow(ctx, journal.Events, 0, journal.All, nil, func(e *journal.Entry) error {
 		if string(e.Body) != fmt.Sprint(n) {
 			return fmt.Errorf("message %d is %q", n, e.Body)
 		}
@@ -246,7 +246,7 @@ func TestFollowIsIdle(t *testing.T) {
 	w := writer(t, j, journal.BatchSubject("a", "c"))
 	mustAppend(t, w, "0")
 	n, idle := 0, 0
-	err := j.Follow(t.Context(), journal.Events, 0, nil, func() error {
+	err := j.Follow(t.Context(), journal.Events, 0, journal.All, func() error {
 		idle++
 		mustAppend(t, w, "1")
 		return nil

@@ -66,7 +66,7 @@ func (j *Journal) Positions(ctx context.Context, subject string) ([]event.Positi
 	known := positionSet{}
 	known.merge(s.Positions)
 	if last != nil {
-		err := j.ReadRange(ctx, Events, s.Ref.Seq, last.Seq, []string{subject}, func(e *Entry) error {
+		err := j.ReadRange(ctx, Events, s.Ref.Seq, last.Seq, subject, func(e *Entry) error {
 			h, err := DecodeHead(e.Body)
 			if err != nil {
 				return fmt.Errorf("message %d: %w", e.Seq, err)

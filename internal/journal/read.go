@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/liveward/liveward/internal/event"
@@ -93,13 +92,16 @@ func (j *Journal) Holds(ctx context.Context, stream string, ref Ref) (bool, erro
 // ErrStop ends Follow without an error.
 var ErrStop = errors.New("journal: stop reading")
 
-// Follow reads a stream in order from the message after seq, and goes on with what is appended
-// later, until ctx is done or f returns an error. Entries belong to f only until it returns. A
-// restart of the server or a lost connection is got over without a gap or a repeat. idle is called,
-// where it is not nil, when there was nothing to read for about a second.
-func (j *Journal) Follow(ctx context.Context, stream string, seq uint64, subjects []string, idle func() error, f func(*Entry) error) error {
+// All is every subject of a stream.
+const All = ">"
+
+// Follow reads a subject of a stream, which may have wildcards, in order from the message after seq,
+// and goes on with what is appended later, until ctx is done or f returns an error. Entries belong to
+// f only until it returns. A restart of the server or a lost connection is got over without a gap or a
+// repeat. idle is called, where it is not nil, when there was nothing to read for about a second.
+func (j *Journal) Follow(ctx context.Context, stream string, seq uint64, subject string, idle func() error, f func(*Entry) error) error {
 	for {
-		err := j.follow(ctx, stream, &seq, subjects, idle, f)
+		err := j.follow(ctx, stream, &seq, subject, idle, f)
 		var user userError
 		switch {
 		case errors.Is(err, ErrStop):
@@ -124,31 +126,36 @@ type userError struct{ error }
 // Unwrap returns the caller's error.
 func (e userError) Unwrap() error { return e.error }
 
-// readBuffer bounds what a reader has in memory beside the message it works on.
-const readBuffer = 16 << 20
+// How long a reader that has nothing to read waits before it looks again. It looks often after a
+// message and less often the longer nothing comes; idle is told once a second.
+const (
+	shortWait = 5 * time.Millisecond
+	longWait  = 100 * time.Millisecond
+	idleAfter = time.Second
+)
 
-func (j *Journal) follow(ctx context.Context, stream string, seq *uint64, subjects []string, idle func() error, f func(*Entry) error) error {
+// follow asks for one message after the other, by sequence. A consumer of the server's would push
+// messages into a channel of the client, which drops them where the reader is slow; and a message
+// dropped at the end of the stream is noticed by nobody.
+func (j *Journal) follow(ctx context.Context, stream string, seq *uint64, subject string, idle func() error, f func(*Entry) error) error {
 	js, _ := j.client()
-	cons, err := js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
-		FilterSubjects: subjects,
-		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:    *seq + 1,
-	})
+	s, err := js.Stream(ctx, stream)
 	if err != nil {
 		return err
 	}
-	it, err := cons.Messages(jetstream.PullMaxMessagesWithBytesLimit(64, readBuffer))
-	if err != nil {
-		return err
-	}
-	defer it.Stop()
+	wait, quiet := shortWait, time.Duration(0)
 	for {
-		m, err := it.Next(jetstream.NextMaxWait(time.Second))
-		if errors.Is(err, nats.ErrTimeout) {
-			if ctx.Err() != nil {
+		m, err := s.GetMsg(ctx, *seq+1, jetstream.WithGetMsgSubject(subject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			select {
+			case <-ctx.Done():
 				return ctx.Err()
+			case <-time.After(wait):
 			}
-			if idle != nil {
+			quiet += wait
+			wait = min(2*wait, longWait)
+			if quiet >= idleAfter && idle != nil {
+				quiet = 0
 				if err := idle(); err != nil {
 					return userError{err}
 				}
@@ -158,18 +165,8 @@ func (j *Journal) follow(ctx context.Context, stream string, seq *uint64, subjec
 		if err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		if meta.Sequence.Stream <= *seq {
-			continue
-		}
-		h := m.Headers()
-		e, err := newEntry(m.Subject(), meta.Sequence.Stream, meta.Timestamp, h.Get(headerHash), h.Get(headerCause), m.Data())
+		wait, quiet = shortWait, 0
+		e, err := newEntry(m.Subject, m.Sequence, m.Time, m.Header.Get(headerHash), m.Header.Get(headerCause), m.Data)
 		if err != nil {
 			return userError{err}
 		}
@@ -180,30 +177,53 @@ func (j *Journal) follow(ctx context.Context, stream string, seq *uint64, subjec
 	}
 }
 
-// ReadRange reads the messages of subjects from the one after seq up to and including last.
-func (j *Journal) ReadRange(ctx context.Context, stream string, seq, last uint64, subjects []string, f func(*Entry) error) error {
-	if last <= seq {
-		return nil
-	}
-	return j.Follow(ctx, stream, seq, subjects, func() error { return j.pastLast(ctx, stream, last) }, func(e *Entry) error {
-		if e.Seq > last {
-			return ErrStop
+// ReadRange reads the messages of a subject from the one after seq up to and including last, all of
+// which were appended before the call.
+func (j *Journal) ReadRange(ctx context.Context, stream string, seq, last uint64, subject string, f func(*Entry) error) error {
+	for failed := 0; seq < last; {
+		m, err := j.next(ctx, stream, seq, subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil // the last one is on another subject
 		}
-		if err := f(e); err != nil {
+		if err != nil {
+			if failed++; failed > rangeAttempts || ctx.Err() != nil {
+				return fmt.Errorf("read %s after %d: %w", stream, seq, err)
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(200 * time.Millisecond):
+			}
+			continue
+		}
+		failed = 0
+		if m.Sequence > last {
+			return nil
+		}
+		e, err := newEntry(m.Subject, m.Sequence, m.Time, m.Header.Get(headerHash), m.Header.Get(headerCause), m.Data)
+		if err != nil {
 			return err
 		}
-		if e.Seq == last {
-			return ErrStop
+		if err := f(e); errors.Is(err, ErrStop) {
+			return nil
+		} else if err != nil {
+			return err
 		}
-		return nil
-	})
-}
-
-// pastLast ends a range whose last sequence is not on the subjects that are read.
-func (j *Journal) pastLast(ctx context.Context, stream string, last uint64) error {
-	_, end, err := j.Bounds(ctx, stream)
-	if err == nil && end >= last {
-		return ErrStop
+		seq = e.Seq
 	}
 	return nil
+}
+
+// rangeAttempts is how often in a row a range is read in vain, while the server restarts, before that
+// is an error.
+const rangeAttempts = 100
+
+// next returns the first message of a subject after seq.
+func (j *Journal) next(ctx context.Context, stream string, seq uint64, subject string) (*jetstream.RawStreamMsg, error) {
+	js, _ := j.client()
+	s, err := js.Stream(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	return s.GetMsg(ctx, seq+1, jetstream.WithGetMsgSubject(subject))
 }

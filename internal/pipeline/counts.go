@@ -19,6 +19,7 @@ type Counts struct {
 type Totals struct {
 	Events      int64 // documents of parsed lines
 	Quarantined int64 // documents of lines that could not be parsed
+	Skipped     int64 // directives of formats, which give no document
 	Late        int64
 	Skewed      int64
 	MappingGaps int64            // values a vendor map does not know
@@ -57,6 +58,7 @@ func (c *Counts) Add(t *Totals) {
 func (t *Totals) addTotals(o *Totals) {
 	t.Events += o.Events
 	t.Quarantined += o.Quarantined
+	t.Skipped += o.Skipped
 	t.Late += o.Late
 	t.Skewed += o.Skewed
 	t.MappingGaps += o.MappingGaps

@@ -110,7 +110,7 @@ func (d *Delivery) follow(ctx context.Context, i int, stream string) error {
 	save := saver{j: d.j, stream: stream, reader: reader, now: d.now, log: d.log}
 	d.reached[i].Store(cursor.Seq)
 	var buf []byte
-	err = d.j.Follow(ctx, stream, cursor.Seq, nil, func() error { save.maybe(ctx); return nil }, func(e *journal.Entry) error {
+	err = d.j.Follow(ctx, stream, cursor.Seq, journal.All, func() error { save.maybe(ctx); return nil }, func(e *journal.Entry) error {
 		docs, err := documentsOf(e, codec, &buf)
 		if err != nil {
 			return fmt.Errorf("message %d: %w", e.Seq, err)

@@ -91,7 +91,7 @@ func (d *Detector) Run(ctx context.Context) error {
 		}
 		return fmt.Errorf("windows: %w", err)
 	}
-	err := d.j.Follow(ctx, journal.Events, d.cursor.Seq, nil, func() error { d.publish(); return d.maybeSnapshot(ctx) }, func(e *journal.Entry) error {
+	err := d.j.Follow(ctx, journal.Events, d.cursor.Seq, journal.All, func() error { d.publish(); return d.maybeSnapshot(ctx) }, func(e *journal.Entry) error {
 		if err := d.apply(ctx, e); err != nil {
 			return fmt.Errorf("message %d: %w", e.Seq, err)
 		}
@@ -327,7 +327,7 @@ func (d *Detector) rebuild(ctx context.Context, e *journal.Entry, before *rules.
 		return err
 	}
 	var fired []rules.Fired
-	err = d.j.ReadRange(ctx, journal.Events, from, e.Seq-1, []string{"events.>"}, func(old *journal.Entry) error {
+	err = d.j.ReadRange(ctx, journal.Events, from, e.Seq-1, "events.>", func(old *journal.Entry) error {
 		if err := d.codec.DecodeSignals(old.Body, &d.batch); err != nil {
 			return err
 		}

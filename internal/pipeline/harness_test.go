@@ -439,7 +439,7 @@ func (b *bench) each(stream string, f func(*journal.Entry)) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := b.j.ReadRange(b.t.Context(), stream, 0, last, nil, func(e *journal.Entry) error { f(e); return nil }); err != nil {
+	if err := b.j.ReadRange(b.t.Context(), stream, 0, last, journal.All, func(e *journal.Entry) error { f(e); return nil }); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -170,6 +170,9 @@ func (in *Intake) process(ctx context.Context, b *event.Batch, part []event.Posi
 			continue
 		}
 		r := in.proc.Process(line, pos, b.Ingest, &in.signals)
+		if r.Skipped {
+			continue // its bytes are covered by the position all the same
+		}
 		in.docs = journal.AppendDoc(in.docs, r.ID, "liveward.event", r.Tenant, r.Doc)
 		in.runs.AddDocument(line.File)
 		in.size += r.Signals

@@ -58,7 +58,7 @@ func (n *Notifying) Run(ctx context.Context) error {
 	}
 	n.reached.Store(cursor.Seq)
 	save := saver{j: n.j, stream: journal.Alerts, reader: notifyingReader, now: n.now, log: n.log}
-	err = n.j.Follow(ctx, journal.Alerts, cursor.Seq, nil, func() error { save.maybe(ctx); return nil }, func(e *journal.Entry) error {
+	err = n.j.Follow(ctx, journal.Alerts, cursor.Seq, journal.All, func() error { save.maybe(ctx); return nil }, func(e *journal.Entry) error {
 		alerts, err := decodeAlerts(e.Body)
 		if err != nil {
 			return fmt.Errorf("message %d: %w", e.Seq, err)
@@ -153,7 +153,7 @@ func (o *Origins) Samples(ctx context.Context, ids []event.Hash) []event.Documen
 	if until > originsReach {
 		from = until - originsReach
 	}
-	err = o.j.ReadRange(ctx, journal.Events, from, until, nil, func(e *journal.Entry) error {
+	err = o.j.ReadRange(ctx, journal.Events, from, until, journal.All, func(e *journal.Entry) error {
 		var buf []byte
 		docs, err := documentsOf(e, codec, &buf)
 		if err != nil {

@@ -12,6 +12,7 @@ package pipeline
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/liveward/liveward/collectors/formats"
@@ -130,11 +131,12 @@ type Processed struct {
 	Doc         []byte
 	Tenant      string // valid until the next call
 	Quarantined bool
-	Signals     int // bytes its signals take in the journal, at most
+	Skipped     bool // a directive of the format: no document
+	Signals     int  // bytes its signals take in the journal, at most
 }
 
 // Process runs the stages over one line of the file at pos, and adds its signals to the buffer. It
-// always gives a document: of the event, or of the quarantined line. pos.MaxTime is moved forward.
+// gives a document, of the event or of the quarantined line, except for a directive of the format. pos.MaxTime is moved forward.
 func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64, signals *event.SignalBuffer) Processed {
 	ev := &p.ev
 	ev.Reset()
@@ -144,7 +146,10 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 	reason := ""
 	if line.Oversize {
 		reason = "line is longer than the collector's limit"
-	} else if err := p.Format.Parse(line.Data, ev); err != nil {
+	} else if err := p.Format.Parse(line.Data, ev); errors.Is(err, formats.ErrSkip) {
+		p.Tally.Skipped++
+		return Processed{ID: id, Skipped: true}
+	} else if err != nil {
 		reason = err.Error()
 	}
 	if reason == "" {

@@ -137,7 +137,7 @@ func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, re
 		res.Lines++
 		line := event.Line{File: index, Offset: offset, Data: data, Oversize: oversize}
 		p := f.proc.Process(&line, &f.pos, 0, signals)
-		if r.Document != nil {
+		if r.Document != nil && !p.Skipped {
 			if err := r.Document(p); err != nil {
 				return err
 			}

@@ -38,12 +38,12 @@ func traffic(seed uint64, path string, n int, start, step int64) *log {
 	return l
 }
 
-func check(t *testing.T, b *bench, want []string, twice bool) {
+func check(t *testing.T, b *bench, want []string) {
 	t.Helper()
 	if len(want) == 0 {
 		t.Fatal("the traffic has no alerts")
 	}
-	if diff := cmp.Diff(want, b.alerts(twice)); diff != "" {
+	if diff := cmp.Diff(want, b.alerts(false)); diff != "" {
 		t.Errorf("alerts of replay (-) and agent (+):\n%s", diff)
 	}
 }
@@ -87,7 +87,7 @@ func TestBacklogOfOneLog(t *testing.T) {
 	l.all()
 	s.all()
 	b.finish(l, s)
-	check(t, b, b.wanted(b.set, live, late), false)
+	check(t, b, b.wanted(b.set, live, late))
 }
 
 // After an hour in which the agent was down, one collector comes to its end before the other has said
@@ -116,7 +116,7 @@ func TestSilenceIsNotIdle(t *testing.T) {
 	b.finish(one, two)
 	one.close()
 	two.close()
-	check(t, b, b.wanted(b.set, a, z), false)
+	check(t, b, b.wanted(b.set, a, z))
 }
 
 // Log content decides how large signals are: a batch of long shown and counted values is cut into
@@ -148,7 +148,7 @@ func TestLongValuesFit(t *testing.T) {
 	if n := len(b.documents()); n != 4002 {
 		t.Errorf("%d documents of 4002 lines", n)
 	}
-	check(t, b, b.wanted(b.set, l), false)
+	check(t, b, b.wanted(b.set, l))
 }
 
 // More signals than one message may have, pushed back half-way: what is durable is not put again.
@@ -182,7 +182,7 @@ func TestPushbackHalfWay(t *testing.T) {
 	if n := len(b.documents()); n != 25_000 {
 		t.Errorf("%d documents of 25000 lines", n)
 	}
-	check(t, b, b.wanted(b.set, l), false)
+	check(t, b, b.wanted(b.set, l))
 }
 
 // A journal that is full pushes back, and takes again once its readers have come on, though nothing
@@ -237,7 +237,7 @@ func TestFullJournalRecovers(t *testing.T) {
 		t.Error("the journal was never full")
 	}
 	b.finish(r)
-	check(t, b, b.wanted(b.set, l), false)
+	check(t, b, b.wanted(b.set, l))
 }
 
 // Rules change in the middle of bursts; a batch matched with the old set comes after the change. What
