@@ -47,7 +47,7 @@ func environment(lists map[string]*compiledList, alerts bool) *conf.Config {
 	}
 	if alerts {
 		for name, f := range alertFields() {
-			var t types.Type = types.String
+			t := types.String
 			switch f.kind {
 			case kindInt:
 				t = types.Int
