@@ -1,0 +1,143 @@
+package push
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{
+		"a\nb", `{"a":1}` + "\n" + `{"a":2}`, "[{\"a\":\"\\\"]\"},\n2]", `{"records":[{"a":1},{"b":2}]}`, `[{"records":[{}]}]`, `{"entries":[{"insertId":"1"}],"logName":"x"}`,
+		`{"requestId":"r","records":[{"data":"YQpi"},{"data":"H4sI"}]}`, `{"message":{"data":"e30=","messageId":"1"},"subscription":"s"}`, "{\n\"a\":\n1}", `{"a":`, "[1,", "\ufeff{}",
+	} {
+		f.Add([]byte(s), true, false)
+		f.Add([]byte(s), false, false)
+		f.Add([]byte(s), false, true)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, isJSON, firehose bool) {
+		const lines, line, room = 1000, 4096, 1 << 20
+		var b budget
+		b.left.Store(room)
+		d := decoded{maxLine: line, maxLines: lines, room: room, memory: &loan{from: &b}}
+		clone := bytes.Clone(body)
+		err := d.decode(body, isJSON, firehose)
+		if err != nil && status(err) == 503 && err != errMemory {
+			t.Fatalf("%v has no answer of its own", err)
+		}
+		if len(d.lines) > lines {
+			t.Fatalf("%d lines", len(d.lines))
+		}
+		end := int64(0)
+		for _, l := range d.lines {
+			if l.Offset < end || l.Offset+int64(len(l.Data)) > d.end {
+				t.Fatalf("line at %d+%d, the one before ends at %d, all at %d", l.Offset, len(l.Data), end, d.end)
+			}
+			end = l.Offset + int64(len(l.Data))
+			if len(l.Data) == 0 || len(l.Data) > line || bytes.IndexByte(l.Data, '\n') >= 0 {
+				t.Fatalf("line %q", l.Data)
+			}
+		}
+		d.memory.release()
+		if b.left.Load() != room {
+			t.Fatal("memory is not given back")
+		}
+		// The same delivery has the same lines: its event ids hang on that.
+		again := decoded{maxLine: line, maxLines: lines, room: room, memory: &loan{from: &b}}
+		if errAgain := again.decode(clone, isJSON, firehose); errAgain != err || len(again.lines) != len(d.lines) {
+			t.Fatalf("a second time: %v and %d lines, before %v and %d", errAgain, len(again.lines), err, len(d.lines))
+		}
+		for i := range d.lines {
+			if !bytes.Equal(d.lines[i].Data, again.lines[i].Data) || d.lines[i].Offset != again.lines[i].Offset {
+				t.Fatalf("line %d differs", i)
+			}
+		}
+	})
+}
+
+// The walk over values agrees with encoding/json.
+func FuzzValues(f *testing.F) {
+	for _, s := range []string{`[1, "a,]\"", {"b":[2]}, null]`, `[]`, `{"a":{"a":1},"b":[1,2],"c":"\\"}`, `{ "a" : -1e5 }`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		in = bytes.TrimSpace(in)
+		if !json.Valid(in) {
+			return
+		}
+		switch in[0] {
+		case '[':
+			var want []json.RawMessage
+			if json.Unmarshal(in, &want) != nil {
+				return
+			}
+			i := 0
+			elements(in, func(e []byte) bool {
+				if i >= len(want) || !bytes.Equal(e, want[i]) {
+					t.Fatalf("element %d is %q", i, e)
+				}
+				i++
+				return true
+			})
+			if i != len(want) {
+				t.Fatalf("%d elements of %d", i, len(want))
+			}
+		case '{':
+			dec := json.NewDecoder(bytes.NewReader(in))
+			_, _ = dec.Token()
+			members(in, func(key, value []byte) {
+				k, err := dec.Token()
+				var v json.RawMessage
+				if err != nil || dec.Decode(&v) != nil {
+					t.Fatalf("one member too many: %q", key)
+				}
+				if k != unquote([]byte(`"`+string(key)+`"`)) || !bytes.Equal(v, value) {
+					t.Fatalf("member %q is %q, want %q of %q", key, value, v, k)
+				}
+			})
+			if dec.More() {
+				t.Fatal("a member was left out")
+			}
+		}
+	})
+}
+
+func FuzzUnpack(f *testing.F) {
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(w.EncodeAll([]byte("line\nline\n"), nil), "zstd")
+	_ = w.Close()
+	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "gzip")
+	f.Add([]byte("x"), "identity")
+	f.Fuzz(func(t *testing.T, body []byte, encoding string) {
+		const limit, room = 1 << 16, 32 << 20
+		var b budget
+		b.left.Store(room)
+		l := &loan{from: &b}
+		out, err := unpack(encoding, body, limit, l)
+		if encoding != "" && encoding != "identity" && err == nil && len(out) > limit {
+			t.Fatalf("%d bytes came out", len(out))
+		}
+		if err != nil && status(err) == 503 {
+			t.Fatalf("%v has no answer of its own", err)
+		}
+		l.release()
+		if b.left.Load() != room {
+			t.Fatal("memory is not given back")
+		}
+	})
+}
+
+func FuzzSignature(f *testing.F) {
+	f.Add("t=1,v1=00")
+	f.Add("v1=,t=-1")
+	f.Fuzz(func(t *testing.T, s string) {
+		if got, ok := parseSignature([]string{s}); ok && (got.at < 0 || got.text == "") {
+			t.Fatalf("%+v", got)
+		}
+	})
+}
