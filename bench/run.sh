@@ -12,5 +12,5 @@ run ./rules -run '^$' -bench 'Match' -benchtime 100ms
 run ./internal/event -run '^$' -bench AppendJSON -benchtime 100ms
 run ./internal/privacy -run '^$' -bench . -benchtime 100ms
 run ./internal/journal -run '^$' -bench Append -benchtime 200x
-run ./bench -run '^$' -bench Replay -benchtime 5x -timeout 30m
+run ./bench -run '^$' -bench Replay -benchtime 2x -timeout 30m
 run ./bench -run '^$' -bench Keys -benchtime 1x
