@@ -18,7 +18,6 @@ import (
 	"github.com/liveward/liveward/alerting"
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/file"
-	"github.com/liveward/liveward/collectors/formats"
 	"github.com/liveward/liveward/collectors/stdin"
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/journal"
@@ -370,7 +369,7 @@ func (a *Agent) OpenIncidents(ctx context.Context) (int, error) {
 }
 
 func (a *Agent) processor(in input, log *slog.Logger) (*pipeline.Processor, error) {
-	format, err := a.plan.Formats.New(in.Format, formats.Options{Location: in.location, Log: log})
+	format, err := a.plan.Formats.New(in.Format, in.formatOptions(log, a.now))
 	if err != nil {
 		return nil, err
 	}

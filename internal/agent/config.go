@@ -42,6 +42,8 @@ type InputConfig struct {
 	Paths          []string        `yaml:"paths" doc:"Files to tail; globs are allowed. \"-\" is standard input."`
 	Exclude        []string        `yaml:"exclude" doc:"Globs of files to leave out."`
 	Format         string          `yaml:"format" doc:"Format of the lines, or auto."`
+	Envelope       string          `yaml:"envelope" doc:"What the transport puts around lines: auto, none, cri, docker or syslog."`
+	Columns        string          `yaml:"columns" doc:"Columns of W3C logs before their first #Fields directive."`
 	Vendor         string          `yaml:"vendor" doc:"Liveness vendor, where the lines do not name it."`
 	Tenant         string          `yaml:"tenant" doc:"organization.id, where the lines do not name it."`
 	Environment    string          `yaml:"environment" doc:"service.environment."`

@@ -64,6 +64,14 @@ func (in *input) lateness() time.Duration {
 	return time.Duration(in.Lateness)
 }
 
+// formatOptions are what the input says about its format. now gives the year to times that have none;
+// without it such lines are quarantined, so that a replay is the same at any time.
+func (in *input) formatOptions(log *slog.Logger, now func() time.Time) formats.Options {
+	return formats.Options{
+		Location: in.location, Log: log, Envelope: formats.Envelope(in.Envelope), Columns: in.Columns, Now: now,
+	}
+}
+
 // Load reads and checks a configuration file. The error has every problem, one a line.
 func Load(path string) (*Plan, error) {
 	src, err := os.ReadFile(path)
@@ -261,6 +269,9 @@ func (p *Plan) loadInputs(f *strict.File) error {
 		}
 		if in.Start != "beginning" && in.Start != "end" {
 			f.Problem(at+".start", fmt.Sprintf("%q is no place to start", in.Start), "use beginning or end")
+		}
+		if e := formats.Envelope(in.Envelope); in.Envelope != "" && !slices.Contains(formats.Envelopes(), e) {
+			f.Problem(at+".envelope", fmt.Sprintf("unknown envelope %q", in.Envelope), "use auto, none, cri, docker or syslog")
 		}
 		loc, err := time.LoadLocation(in.Timezone)
 		if err != nil {

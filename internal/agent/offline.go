@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/liveward/liveward/collectors/formats"
 	"github.com/liveward/liveward/forwarders/elasticsearch"
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/pipeline"
@@ -116,7 +115,7 @@ func (p *Plan) Replay(o ReplayOptions) *pipeline.Replay {
 		Source:  in.Name,
 		MaxLine: int(in.MaxLine),
 		New: func() (*pipeline.Processor, error) {
-			format, err := p.Formats.New(in.Format, formats.Options{Location: in.location, Log: slog.New(slog.DiscardHandler)})
+			format, err := p.Formats.New(in.Format, in.formatOptions(slog.New(slog.DiscardHandler), nil))
 			if err != nil {
 				return nil, err
 			}
