@@ -15,6 +15,11 @@ var (
 	errLines     = errors.New("body has too many lines")
 )
 
+const (
+	lineStep = 256 // lines for which memory is borrowed at a time
+	lineCost = 96  // bytes of a line beside its text, while its slice grows
+)
+
 // decoded is what a body holds.
 type decoded struct {
 	lines []event.Line
@@ -97,6 +102,11 @@ func (d *decoded) line(line []byte) error {
 	}
 	if len(d.lines) >= d.maxLines {
 		return errLines
+	}
+	if len(d.lines)%lineStep == 0 {
+		if err := d.memory.take(lineStep * lineCost); err != nil {
+			return err
+		}
 	}
 	l := event.Line{Offset: d.end, Data: line}
 	if len(line) > d.maxLine {

@@ -13,6 +13,7 @@ import (
 
 const (
 	firstBuffer = 16 << 10
+	chunkLines  = 1024             // of one stream at a time: a line of one byte takes fifty in memory
 	headRoom    = longestCount + 2 // of a count before a message of the longest length
 	acceptWait  = 100 * time.Millisecond
 )
@@ -119,10 +120,19 @@ func deadline(d time.Duration) time.Time { return time.Now().Add(d) }
 
 // take hands on the messages of the buffer.
 func (r *reader) take(ctx context.Context) error {
+	for {
+		if more, err := r.some(ctx); !more || err != nil {
+			return err
+		}
+	}
+}
+
+// some hands on so many messages at most as one chunk may have, and tells whether there may be more.
+func (r *reader) some(ctx context.Context) (bool, error) {
 	r.chunk.lines = r.chunk.lines[:0]
 	done := 0
 	var broken error
-	for {
+	for len(r.chunk.lines) < chunkLines {
 		msg, n, cut, err := r.frames.next(r.buf[done:r.used])
 		if err != nil {
 			broken = err
@@ -144,13 +154,13 @@ func (r *reader) take(ctx context.Context) error {
 	if len(r.chunk.lines) > 0 {
 		r.chunk.end = r.base + int64(done)
 		if err := r.c.submit(ctx, &r.chunk); err != nil {
-			return err
+			return false, err
 		}
 		r.stream.known = true
 	}
 	r.base += int64(done)
 	r.used = copy(r.buf, r.buf[done:r.used])
-	return broken
+	return len(r.chunk.lines) == chunkLines, broken
 }
 
 // finish hands on what the stream ends with, and says that it has ended.

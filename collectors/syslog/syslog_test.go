@@ -119,6 +119,11 @@ func TestStreams(t *testing.T) {
 	f("lines", head+"one\n"+head+"two\r\n", "one", "two")
 	f("no end of the last line", head+"one\n"+head+"two", "one", "two")
 	f("counted", "36 "+head+"one36 "+head+"t\no", "one", "t o")
+	var many []string
+	for i := range 3000 {
+		many = append(many, fmt.Sprint(i))
+	}
+	f("many short lines", strings.Join(many, "\n")+"\n", many...)
 	f("no header", `{"a":1}`+"\n", `{"a":1}`)
 	f("too long", head+long+"\n"+head+"two\n", (head + long)[len(head):100], "two")
 	f("counted, broken", "36 "+head+"one"+"??", "one", "??")
