@@ -595,3 +595,37 @@ func TestConfig(t *testing.T) {
 	f("colon", push.Config{Source: "s", Address: "127.0.0.1:0", Auth: push.Auth{Users: []push.User{{Name: "a:b", Password: token[0]}}}})
 	f("limits", push.Config{Source: "s", Address: "127.0.0.1:0", MaxBody: 1 << 40})
 }
+
+// What one sender has read holds memory until it is durable; another that finds none is told to come
+// again, and may once it is given back.
+func TestMemoryIsShared(t *testing.T) {
+	sink := collectorstest.NewSink(t)
+	c := newCollector(t, push.Config{MaxBody: 1 << 20, MaxMemory: 1 << 20}, nil, time.Now)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	sink.Before = func(_ int, b *event.Batch) error {
+		if len(b.Lines) > 0 {
+			once.Do(func() { close(entered); <-leave })
+		}
+		return nil
+	}
+	run := collectorstest.Start(t, c, sink)
+	big := request{body: strings.Repeat("x", 500<<10)}
+	first := make(chan int, 1)
+	go func() { code, _, _ := do(t, c, big); first <- code }()
+	<-entered
+	if code, text, h := do(t, c, big); code != http.StatusServiceUnavailable || h.Get("Retry-After") == "" {
+		t.Errorf("answered %d %s", code, text)
+	}
+	close(leave)
+	if code := <-first; code != http.StatusOK {
+		t.Errorf("the first is answered %d", code)
+	}
+	if code, text, _ := do(t, c, big); code != http.StatusOK {
+		t.Errorf("later answered %d %s", code, text)
+	}
+	run.Stop(t)
+	if s := c.Stats(); s.Busy != 1 || s.Deliveries != 2 || c.Budget() != 1<<20 {
+		t.Errorf("counted %+v, %d bytes left", s, c.Budget())
+	}
+}
