@@ -96,7 +96,7 @@ func (c *Collector) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		s.Requests++
 		switch {
 		case code == http.StatusUnauthorized:
-			s.Unauthorized++
+			s.Denied++
 		case code == http.StatusServiceUnavailable:
 			s.Busy++
 		case code != http.StatusOK:

@@ -31,7 +31,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/collectors"
-	"github.com/liveward/liveward/collectors/push/listen"
+	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -225,7 +225,7 @@ func (c *Collector) Collect(ctx context.Context, sink collectors.Sink) error {
 	cut()
 	_ = ln.Close()
 	c.serving.Lock() // nothing of a handler outlives Collect
-	c.serving.Unlock()
+	defer c.serving.Unlock()
 	return err
 }
 
@@ -356,7 +356,7 @@ func (c *Collector) put(ctx context.Context, sink collectors.Sink, patience time
 		if !c.refusing.Swap(true) {
 			c.log.Warn("journal pushes back: senders are told to come again")
 		}
-		timer := time.NewTimer(wait/2 + rand.N(wait))
+		timer := time.NewTimer(wait/2 + rand.N(wait)) //nolint:gosec // jitter
 		select {
 		case <-ctx.Done():
 			timer.Stop()

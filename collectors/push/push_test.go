@@ -208,7 +208,8 @@ func TestFirehoseGetsItsAnswer(t *testing.T) {
 	f := func(want int, key, body string) {
 		t.Helper()
 		code, text, _ := do(t, c, request{body: body, header: map[string]string{
-			"X-Amz-Firehose-Request-Id": "r-1", "X-Amz-Firehose-Access-Key": key}})
+			"X-Amz-Firehose-Request-Id": "r-1", "X-Amz-Firehose-Access-Key": key,
+		}})
 		var got map[string]any
 		if err := json.Unmarshal([]byte(text), &got); err != nil {
 			t.Fatal(err)
@@ -326,7 +327,7 @@ func TestCredentials(t *testing.T) {
 	f("old", 200, sig, sign(secret, now.Add(-299*time.Second), "", "x"))
 	f("too new", 401, sig, sign(secret, now.Add(301*time.Second), "", "x"))
 	f("nonsense", 401, sig, "t=,v1=")
-	if s := c.Stats(); s.Unauthorized != 13 || s.Deliveries != 6 {
+	if s := c.Stats(); s.Denied != 13 || s.Deliveries != 6 {
 		t.Errorf("counted %+v", s)
 	}
 }

@@ -4,16 +4,16 @@ import "sync"
 
 // Stats counts what the collector has done since it was made.
 type Stats struct {
-	Requests     int64 // that came
-	Deliveries   int64 // that are durable
-	Lines        int64 // that are durable
-	Batches      int64
-	Pushbacks    int64
-	Unauthorized int64 // no credential, a wrong one, a signature that is too old or was used before
-	Refused      int64 // answered 4xx for another reason
-	Busy         int64 // answered 503
-	Forbidden    int64 // connections closed because their peer is not allowed
-	Crowded      int64 // connections closed because there were too many
+	Requests   int64 // that came
+	Deliveries int64 // that are durable
+	Lines      int64 // that are durable
+	Batches    int64
+	Pushbacks  int64
+	Denied     int64 // no credential, a wrong one, a signature that is too old or was used before
+	Refused    int64 // answered 4xx for another reason
+	Busy       int64 // answered 503
+	Forbidden  int64 // connections closed because their peer is not allowed
+	Crowded    int64 // connections closed because there were too many
 }
 
 type counters struct {

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/collectors/collectorstest"
+	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/collectors/push"
-	"github.com/liveward/liveward/collectors/push/listen"
 )
 
 // authority signs certificates of one test.

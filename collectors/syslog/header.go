@@ -132,5 +132,5 @@ func word(b []byte) (w, rest []byte) {
 
 // tag tells whether a word is a program's name: haproxy[912]: or nginx:
 func tag(b []byte) bool {
-	return len(b) > 1 && len(b) <= 64 && b[len(b)-1] == ':' && bytes.IndexAny(b[:len(b)-1], "\"{=|") < 0
+	return len(b) > 1 && len(b) <= 64 && b[len(b)-1] == ':' && !bytes.ContainsAny(b[:len(b)-1], "\"{=|")
 }

@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/liveward/liveward/collectors/push/listen"
+	"github.com/liveward/liveward/collectors/listen"
 )
 
 const (
@@ -116,7 +116,7 @@ func (r *reader) read(conn net.Conn) error {
 }
 
 // deadline is of the operating system's clock, which sockets go by, and not of the collector's.
-func deadline(d time.Duration) time.Time { return time.Now().Add(d) }
+func deadline(d time.Duration) time.Time { return time.Now().Add(d) } //nolint:forbidigo // see above
 
 // take hands on the messages of the buffer.
 func (r *reader) take(ctx context.Context) error {

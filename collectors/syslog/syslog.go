@@ -29,7 +29,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/collectors"
-	"github.com/liveward/liveward/collectors/push/listen"
+	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -388,7 +388,7 @@ func (c *Collector) put(ctx context.Context, sink collectors.Sink) error {
 			return err
 		}
 		c.stats.add(func(s *Stats) { s.Pushbacks++ })
-		timer := time.NewTimer(wait/2 + mrand.N(wait))
+		timer := time.NewTimer(wait/2 + mrand.N(wait)) //nolint:gosec // jitter
 		select {
 		case <-ctx.Done():
 			timer.Stop()

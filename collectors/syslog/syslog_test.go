@@ -18,7 +18,7 @@ import (
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/collectorstest"
-	"github.com/liveward/liveward/collectors/push/listen"
+	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/collectors/syslog"
 	"github.com/liveward/liveward/internal/event"
 )

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/collectors/collectorstest"
-	"github.com/liveward/liveward/collectors/push/listen"
+	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/collectors/syslog"
 )
 
