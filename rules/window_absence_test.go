@@ -18,7 +18,7 @@ func silent(mods ...func(*Rule)) *Rule {
 	for _, m := range mods {
 		m(r)
 	}
-	r.State = event.HashStrings("state", r.ID, fmt.Sprint(string(r.By), r.Window))
+	r.State = event.HashStrings("state", r.ID, fmt.Sprint(r.By, r.Window))
 	return r
 }
 

@@ -32,7 +32,7 @@ func chained(mods ...func(*Rule)) *Rule {
 		}
 		return key, of, len(key) == len(r.By)
 	}
-	r.State = event.HashStrings("state", r.ID, fmt.Sprint(string(r.By), r.Window, r.Chain))
+	r.State = event.HashStrings("state", r.ID, fmt.Sprint(r.By, r.Window, r.Chain))
 	return r
 }
 

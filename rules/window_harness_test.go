@@ -30,7 +30,7 @@ func burst(mods ...func(*Rule)) *Rule {
 	for _, m := range mods {
 		m(r)
 	}
-	r.State = event.HashStrings("state", r.ID, string(r.Kind), fmt.Sprint(string(r.By), string(r.Of), string(r.Once), r.Count, r.Window)+r.parameters())
+	r.State = event.HashStrings("state", r.ID, string(r.Kind), fmt.Sprint(r.By, r.Of, r.Once, r.Count, r.Window)+r.parameters())
 	return r
 }
 

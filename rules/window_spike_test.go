@@ -24,7 +24,7 @@ func wave(mods ...func(*Rule)) *Rule {
 	for _, m := range mods {
 		m(r)
 	}
-	r.State = event.HashStrings("state", r.ID, fmt.Sprint(string(r.By), string(r.Once), r.Window, r.Spike))
+	r.State = event.HashStrings("state", r.ID, fmt.Sprint(r.By, r.Once, r.Window, r.Spike))
 	return r
 }
 
