@@ -32,6 +32,7 @@ func TestEndToEnd(t *testing.T) {
 	calls = slices.Insert(calls, 250, stolen()...)
 	for i, c := range calls {
 		if i == len(calls)/2 {
+			w.registered()
 			w.rotate()
 		}
 		if err := w.send(t.Context(), c); err != nil {
@@ -123,6 +124,9 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	})
 	for i := range kills {
 		a := w.startAgent()
+		if i == 0 {
+			w.registered()
+		}
 		time.Sleep(time.Duration(200+random.IntN(2300)) * time.Millisecond)
 		if i == 2 {
 			w.es.Kill()

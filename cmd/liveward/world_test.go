@@ -315,6 +315,13 @@ func stolen() []call {
 	return []call{c}
 }
 
+// registered waits until the agent has told the journal of the log. What is rotated away before that
+// is no part of what it was asked to read.
+func (w *world) registered() {
+	w.t.Helper()
+	await(w.t, "the first document", func() bool { return w.es.Count(w.t, w.stream("event")) > 0 })
+}
+
 // rotate renames the log and lets nginx open a new one, as logrotate with its postrotate does.
 func (w *world) rotate() {
 	w.t.Helper()
