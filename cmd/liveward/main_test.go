@@ -49,13 +49,13 @@ func awaitLines(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want := atoi(ts, args[1])
 	path := ts.MkAbs(args[0])
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		data, err := os.ReadFile(path)
 		if err == nil && strings.Count(string(data), "\n") >= want {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s has %d lines after a minute, want %d", args[0], strings.Count(string(data), "\n"), want)
+			ts.Fatalf("%s has %d lines after three minutes, want %d", args[0], strings.Count(string(data), "\n"), want)
 		}
 	}
 }
