@@ -20,7 +20,8 @@ func parseCommand() *cobra.Command {
 		Use:   "parse --format FORMAT [FILE…]",
 		Short: "Lines in, one ECS document a line out",
 		Long: `Parse lines as the agent would and print one ECS document a line, in order. A line that cannot be
-read gives a document with event.kind pipeline_error and the reason. Privacy is on.
+read gives a document with event.kind pipeline_error and the reason; a directive of a format, such as
+#Fields, gives none. Privacy is on.
 
 Without files, lines come from standard input.`,
 		Example: `  liveward parse --format nginx_json access.json
