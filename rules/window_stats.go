@@ -25,6 +25,7 @@ type WindowStats struct {
 // RuleStats is what a rule's windows tell of themselves.
 type RuleStats struct {
 	ID         string
+	Matches    int64 // signals taken in, each event once; late ones among them
 	Fired      int64 // alerts, escalations among them
 	Escalated  int64
 	Suppressed int64 // firings held back
@@ -34,8 +35,14 @@ type RuleStats struct {
 	Held       int   // keys whose firings are being held back
 	Evicted    int64 // keys forgotten for want of room: while this grows the rule is degraded
 	Bytes      int64 // estimated memory
-	Warming    bool  // the rule is new, and its window has not passed yet
+	Warming    bool  // the rule is new, and its windows are not full yet
+	// Nanoseconds is the time spent on counting the rule's signals, estimated from one in sampleEvery;
+	// 0 without WindowConfig.Clock. What matching costs is in MatchStats.
+	Nanoseconds int64
 }
+
+// sampleEvery is how many matches or signals of a rule share one look at the clock.
+const sampleEvery = 64
 
 // Stats tells how the windows are doing. Rules are in order of their ids.
 func (w *Windows) Stats() WindowStats {

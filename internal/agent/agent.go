@@ -143,12 +143,16 @@ func (a *Agent) windowConfig() rules.WindowConfig {
 	for _, in := range a.plan.inputs {
 		lateness[in.Name] = max(in.lateness(), 0)
 	}
-	return rules.WindowConfig{LatenessOf: func(source string) time.Duration {
-		if d, ok := lateness[source]; ok {
-			return d
-		}
-		return pipeline.DefaultLateness
-	}}
+	start := a.now()
+	return rules.WindowConfig{
+		LatenessOf: func(source string) time.Duration {
+			if d, ok := lateness[source]; ok {
+				return d
+			}
+			return pipeline.DefaultLateness
+		},
+		Clock: func() time.Duration { return a.now().Sub(start) },
+	}
 }
 
 func (a *Agent) openAlerting() error {
