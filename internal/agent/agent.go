@@ -45,7 +45,9 @@ type Agent struct {
 	log   *slog.Logger
 	now   func() time.Time
 
+	started    time.Time
 	lock       *os.File
+	control    *control
 	journal    *journal.Journal
 	rulesets   *pipeline.Rulesets
 	counts     *pipeline.Counts
@@ -74,7 +76,7 @@ func Run(ctx context.Context, plan *Plan, hooks Hooks, log *slog.Logger, reload 
 
 // Start takes the data directory and opens the journal. The caller calls Serve, then Close.
 func Start(ctx context.Context, plan *Plan, hooks Hooks, log *slog.Logger) (*Agent, error) {
-	a := &Agent{plan: plan, hooks: hooks, log: log, now: time.Now, counts: pipeline.NewCounts()}
+	a := &Agent{plan: plan, hooks: hooks, log: log, now: time.Now, started: time.Now(), counts: pipeline.NewCounts()}
 	cfg := plan.Config
 	debug.SetMemoryLimit(int64(cfg.Agent.Memory))
 	runtime.GOMAXPROCS(cfg.Agent.CPUs)
@@ -135,7 +137,11 @@ func (a *Agent) open(ctx context.Context) error {
 	if err := a.openDeliveries(ctx); err != nil {
 		return err
 	}
-	return a.openAlerting()
+	if err := a.openAlerting(); err != nil {
+		return err
+	}
+	a.control, err = openControl(cfg.Agent.Data, a.controlRoutes(), a.log.With("component", "control"))
+	return err
 }
 
 func (a *Agent) windowConfig() rules.WindowConfig {
@@ -176,11 +182,14 @@ func (a *Agent) openAlerting() error {
 
 // Close gives the data directory back. Serve must have returned.
 func (a *Agent) Close() error {
-	var err error
-	if a.journal != nil {
-		err = a.journal.Close()
+	var errs []error
+	if a.control != nil {
+		errs = append(errs, a.control.close())
 	}
-	return errors.Join(err, a.lock.Close())
+	if a.journal != nil {
+		errs = append(errs, a.journal.Close())
+	}
+	return errors.Join(append(errs, a.lock.Close())...)
 }
 
 // Serve runs all parts until ctx is done or one of them fails, then drains: collectors stop first,
@@ -196,6 +205,7 @@ func (a *Agent) Serve(ctx context.Context, reload <-chan struct{}) error {
 		rg.Go(func() error { return d.Run(rctx) })
 	}
 	rg.Go(func() error { return a.sweep(rctx) })
+	rg.Go(func() error { return a.control.serve(rctx) })
 
 	// A reader that fails stops the collectors: what cannot be worked on is not taken.
 	intake, stopIntake := context.WithCancel(ctx)

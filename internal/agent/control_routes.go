@@ -1,0 +1,29 @@
+package agent
+
+import (
+	"net/http"
+	"time"
+)
+
+// controlRoutes is everything that a running agent can be asked.
+func (a *Agent) controlRoutes() map[string]controlHandler {
+	return map[string]controlHandler{
+		"GET /v1/status": a.controlStatus,
+	}
+}
+
+// Status is what an agent says of itself.
+type Status struct {
+	Agent   string    `json:"agent"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	Behind  int64     `json:"behind"` // journal messages that the slowest reader has still to read
+}
+
+func (a *Agent) controlStatus(_ http.ResponseWriter, r *http.Request) (any, error) {
+	behind, err := a.Behind(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return Status{Agent: a.plan.Config.Agent.ID, Version: a.hooks.Version, Started: a.started, Behind: behind}, nil
+}
