@@ -70,24 +70,9 @@ func canonicalEntry(t ListType, text string) (string, error) {
 
 // parsePrefix reads a network, or an address as a network of one.
 func parsePrefix(text string) (netip.Prefix, error) {
-	if !strings.Contains(text, "/") {
-		a, err := netip.ParseAddr(text)
-		if err != nil {
-			return netip.Prefix{}, fmt.Errorf("%q is not a network; want a form like 192.0.2.0/24", text)
-		}
-		a = a.Unmap().WithZone("")
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(text)
+	p, err := event.ParseNetwork(text)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%q is not a network; want a form like 192.0.2.0/24", text)
-	}
-	if p.Addr().Is4In6() {
-		const mapped = 96
-		if p.Bits() < mapped {
-			return netip.Prefix{}, fmt.Errorf("%q is wider than the IPv4 range", text)
-		}
-		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
+		return p, fmt.Errorf("%q is %w", text, err)
 	}
 	if p.Masked() != p {
 		return netip.Prefix{}, fmt.Errorf("%q has bits behind its mask; did you mean %s?", text, p.Masked())

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -38,6 +37,7 @@ type Plan struct {
 	DevelopmentKey bool
 
 	inputs  []input
+	certs   certificates // of listeners
 	rulesFS fs.FS
 	secrets struct {
 		slackToken, slackWebhook secret.String
@@ -53,6 +53,8 @@ type input struct {
 	InputConfig
 	enricher *enrich.Enricher
 	location *time.Location
+	make     maker  // of the collector; nil for files and standard input
+	what     string // the kind in a few words
 }
 
 // lateness is the configured one as stages and windows take it: there zero stands for the default,
@@ -245,7 +247,7 @@ func (p *Plan) loadInputs(f *strict.File) error {
 		f.Problem("inputs", "there is no log to read", "add an input with name, paths and format")
 	}
 	var errs []error
-	seen := make(map[string]bool)
+	seen, taken := make(map[string]bool), make(map[string]string)
 	for i := range p.Config.Inputs {
 		at := fmt.Sprintf("inputs[%d]", i)
 		in := p.Config.Inputs[i]
@@ -258,9 +260,7 @@ func (p *Plan) loadInputs(f *strict.File) error {
 			f.Problem(at+".name", fmt.Sprintf("two inputs are named %q", in.Name), "names make the ids of events: they must differ")
 		}
 		seen[in.Name] = true
-		if len(in.Paths) == 0 {
-			f.Problem(at+".paths", "no paths", "")
-		}
+		make, what := p.loadKind(at, &in, taken, f)
 		if in.Format != "auto" && p.Formats != nil && !slices.Contains(p.Formats.Names(), in.Format) {
 			f.Problem(at+".format", fmt.Sprintf("unknown format %q", in.Format), strict.Suggest(in.Format, p.Formats.Names()))
 		}
@@ -279,28 +279,29 @@ func (p *Plan) loadInputs(f *strict.File) error {
 		}
 		e, err := p.enricher(at, &in, f)
 		errs = append(errs, err)
-		p.inputs = append(p.inputs, input{in, e, loc})
+		p.inputs = append(p.inputs, input{in, e, loc, make, what})
 	}
 	return errors.Join(errs...)
 }
 
-func fillInput(in *InputConfig) {
-	d := DefaultInput()
-	if in.Format == "" {
-		in.Format = d.Format
+// loadKind checks where an input's lines come from.
+func (p *Plan) loadKind(at string, in *InputConfig, taken map[string]string, f *strict.File) (maker, string) {
+	kinds, keys := in.kinds()
+	switch {
+	case len(kinds)+min(len(in.Paths), 1) > 1:
+		if len(in.Paths) > 0 {
+			keys = append([]string{"paths"}, keys...)
+		}
+		f.Problem(at+"."+keys[1], "an input has one origin, and this one has "+strings.Join(keys, " and "), "make an input of each")
+	case len(kinds) == 1:
+		if len(in.Exclude) > 0 {
+			f.Problem(at+".exclude", "is for files", "")
+		}
+		return kinds[0].plan(&inputLoader{f: f, at: at + "." + keys[0], in: in, certs: &p.certs, taken: taken})
+	case len(in.Paths) == 0:
+		f.Problem(at+".paths", "no paths", "set paths, push or syslog")
 	}
-	if in.Start == "" {
-		in.Start = d.Start
-	}
-	if in.MaxLine == 0 {
-		in.MaxLine = d.MaxLine
-	}
-	if in.Lateness == 0 {
-		in.Lateness = d.Lateness
-	}
-	if in.Timezone == "" {
-		in.Timezone = d.Timezone
-	}
+	return nil, ""
 }
 
 func (p *Plan) enricher(at string, in *InputConfig, f *strict.File) (*enrich.Enricher, error) {
@@ -308,14 +309,10 @@ func (p *Plan) enricher(at string, in *InputConfig, f *strict.File) (*enrich.Enr
 		Source: in.Name, Tenant: in.Tenant, Environment: in.Environment, Region: in.Region, Tags: in.Tags,
 	}
 	for i, s := range in.TrustedProxies {
-		prefix, err := netip.ParsePrefix(s)
+		prefix, err := event.ParseNetwork(s)
 		if err != nil {
-			addr, aerr := netip.ParseAddr(s)
-			if aerr != nil {
-				f.Problem(fmt.Sprintf("%s.trusted_proxies[%d]", at, i), fmt.Sprintf("%q is no network", s), "use a form like 10.0.0.0/8")
-				continue
-			}
-			prefix = netip.PrefixFrom(addr, addr.BitLen())
+			f.Problem(fmt.Sprintf("%s.trusted_proxies[%d]", at, i), fmt.Sprintf("%q is no network", s), "use a form like 10.0.0.0/8")
+			continue
 		}
 		cfg.TrustedProxies = append(cfg.TrustedProxies, prefix.Masked())
 	}

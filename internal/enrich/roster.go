@@ -175,12 +175,11 @@ func keyHash(n strict.Node) (h [sha256.Size]byte) {
 }
 
 func keyNetwork(n strict.Node) netip.Prefix {
-	s := n.Text()
-	p, err := parsePrefix(s)
+	p, err := event.ParseNetwork(n.Text())
 	if err != nil {
 		n.Bad("use a form like 10.0.0.0/8", "allow: no address or network")
 	}
-	return p
+	return p.Masked()
 }
 
 func keyRevoked(n strict.Node) bool {
@@ -219,20 +218,4 @@ func keyTime(n strict.Node) int64 {
 	}
 	n.Bad("", "created: want a date such as 2026-01-15")
 	return 0
-}
-
-func parsePrefix(s string) (netip.Prefix, error) {
-	if strings.IndexByte(s, '/') < 0 {
-		a, err := netip.ParseAddr(s)
-		if err != nil {
-			return netip.Prefix{}, err
-		}
-		a = a.Unmap().WithZone("")
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	return canonicalPrefix(p), nil
 }

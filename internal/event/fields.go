@@ -105,6 +105,7 @@ const (
 	LogFilePath
 	Message
 	NetworkForwardedIP
+	NetworkName
 	NetworkProtocol
 	ObserverProduct
 	ObserverType
@@ -115,6 +116,10 @@ const (
 	SourceIP
 	SourcePort
 	Tags
+	ThreatFeedName
+	ThreatIndicatorConfidence
+	ThreatIndicatorName
+	ThreatIndicatorType
 	TLSCipher
 	TLSClientIssuer
 	TLSClientJA3
@@ -286,6 +291,7 @@ var fields = [NumFields]Field{
 	LogFilePath:                  {Name: "log.file.path", Type: Keyword, Class: Plain, ECS: true, Doc: "File the line was read from."},
 	Message:                      {Name: "message", Type: Text, Class: FreeText, ECS: true, Doc: "Shape of a quarantined line, its values masked."},
 	NetworkForwardedIP:           {Name: "network.forwarded_ip", Type: IP, Class: Address, ECS: true, Doc: "First address of the forwarded chain, trusted or not."},
+	NetworkName:                  {Name: "network.name", Type: Keywords, Class: Plain, ECS: true, Doc: "Network lists that hold client.ip (corporate, cgnat, hosting, ...), and labels of their entries."},
 	NetworkProtocol:              {Name: "network.protocol", Type: Keyword, Class: Plain, ECS: true, Doc: "Always http for gateway calls."},
 	ObserverProduct:              {Name: "observer.product", Type: Keyword, Class: Plain, ECS: true, Doc: "Product that wrote the log."},
 	ObserverType:                 {Name: "observer.type", Type: Keyword, Class: Plain, ECS: true, Doc: "Always proxy for gateways."},
@@ -295,7 +301,11 @@ var fields = [NumFields]Field{
 	ServiceEnvironment:           {Name: "service.environment", Type: Keyword, Class: Plain, ECS: true, Doc: "Environment of the gateway: production, staging, ..."},
 	SourceIP:                     {Name: "source.ip", Type: IP, Class: Address, ECS: true, Doc: "The peer that connected to the gateway."},
 	SourcePort:                   {Name: "source.port", Type: Long, Class: Plain, ECS: true, Doc: "Its port."},
-	Tags:                         {Name: "tags", Type: Keywords, Class: Plain, ECS: true, Doc: "Tags set by the source's configuration."},
+	Tags:                         {Name: "tags", Type: Keywords, Class: Plain, ECS: true, Doc: "Tags of the input and of the network lists that hold client.ip, by configuration."},
+	ThreatFeedName:               {Name: "threat.feed.name", Type: Keywords, Class: Plain, ECS: true, Doc: "Threat lists that hold client.ip at the time of the call."},
+	ThreatIndicatorConfidence:    {Name: "threat.indicator.confidence", Type: Keyword, Class: Plain, ECS: true, Doc: "How sure the surest of them is, where it says.", Enum: []string{"None", "Low", "Medium", "High"}},
+	ThreatIndicatorName:          {Name: "threat.indicator.name", Type: Keyword, Class: FreeText, ECS: true, Doc: "What the list calls the indicator: a malware, a botnet, an exit node."},
+	ThreatIndicatorType:          {Name: "threat.indicator.type", Type: Keyword, Class: Plain, ECS: true, Doc: "Kind of address that is on the list.", Enum: []string{"ipv4-addr", "ipv6-addr"}},
 	TLSCipher:                    {Name: "tls.cipher", Type: Keyword, Class: Identifier, ECS: true, Doc: "Negotiated cipher between caller and gateway."},
 	TLSClientIssuer:              {Name: "tls.client.issuer", Type: Keyword, Class: FreeText, ECS: true, Doc: "Issuer of the client certificate."},
 	TLSClientJA3:                 {Name: "tls.client.ja3", Type: Keyword, Class: Identifier, ECS: true, Doc: "JA3 hash of the caller's TLS hello."},

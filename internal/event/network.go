@@ -1,0 +1,36 @@
+package event
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+)
+
+// errNetwork quotes nothing: what was read may come from a file of somebody else's.
+var errNetwork = errors.New("not a network; want a form like 192.0.2.0/24")
+
+// ParseNetwork reads a network, or an address as a network of one. IPv4 mapped into IPv6 is the IPv4
+// network it is, and zones fall away. Bits behind the mask stay: whether they are a slip or a habit,
+// the caller knows.
+func ParseNetwork(s string) (netip.Prefix, error) {
+	if strings.IndexByte(s, '/') < 0 {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return netip.Prefix{}, errNetwork
+		}
+		a = a.Unmap().WithZone("")
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, errNetwork
+	}
+	const mapped = 96
+	if p.Addr().Is4In6() {
+		if p.Bits() < mapped {
+			return netip.Prefix{}, errors.New("wider than the IPv4 range")
+		}
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
+	}
+	return p, nil
+}
