@@ -72,13 +72,15 @@ func (d *detector) detect(lines [][]byte) (name, why string, ok bool) {
 	if best < 0 || bestFits*2 <= total {
 		return "", fmt.Sprintf("no format fits more than half of %d lines", total), false
 	}
-	what := "parse"
-	if m, isMap := d.formats[best].(*mapFormat); isMap {
-		what = fmt.Sprintf("are JSON objects with the keys of %s", m.prog.name)
-	} else if n := nativeOf(d.names[best]); n != nil {
-		what = "have " + n.what
+	return d.names[best], fmt.Sprintf("%d of %d lines have %s", bestFits, total, d.looks(best)), true
+}
+
+// looks says what lines of a format look like.
+func (d *detector) looks(i int) string {
+	if n := nativeOf(d.names[i]); n != nil {
+		return n.what
 	}
-	return d.names[best], fmt.Sprintf("%d of %d lines %s", bestFits, total, what), true
+	return "the form of JSON objects with the keys of " + d.names[i]
 }
 
 // points says how much speaks for a line being of a format; 0 that it is not.

@@ -18,6 +18,7 @@ type w3c struct {
 	loc     *time.Location
 	table   pairTable
 	columns [w3cColumns]w3cColumn
+	names   [w3cColumns]string // as the directive has them
 	n       int
 	usual   bool // no directive came yet
 	buf     []byte
@@ -190,6 +191,7 @@ func (f *w3c) fields(list []byte) {
 			return // such lines have more columns than are known, and are refused
 		}
 		f.columns[f.n] = f.column(strings.ToLower(string(name)))
+		f.names[f.n] = partName(name)
 		f.n++
 	}
 }
