@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -75,6 +76,16 @@ func checkCommand() *cobra.Command {
 			out := cmd.OutOrStdout()
 			if _, err := fmt.Fprintf(out, "%s is sound: %d inputs, %d rules, %d playbooks\n", config, len(plan.Config.Inputs), len(plan.Rules.Rules()), len(plan.Playbooks.Names())); err != nil {
 				return err
+			}
+			for _, line := range plan.Inputs() {
+				if _, err := fmt.Fprintln(out, line); err != nil {
+					return err
+				}
+			}
+			for _, p := range plan.Warnings(time.Now()) {
+				if _, err := fmt.Fprintln(out, p.Error()); err != nil {
+					return err
+				}
 			}
 			for _, line := range plan.Remarks() {
 				if _, err := fmt.Fprintln(out, "remark:", line); err != nil {

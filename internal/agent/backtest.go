@@ -87,7 +87,9 @@ func Provided(names []string) (func(event.ID) bool, error) {
 			}
 		}
 	}
-	return func(id event.ID) bool { return has[id] || enrich.Provides(id) || enrich.ProvidesKeys(id) }, nil
+	return func(id event.ID) bool {
+		return has[id] || enrich.Provides(id) || enrich.ProvidesKeys(id) || ownField(id)
+	}, nil
 }
 
 // Stopwatch is a clock for measuring how long something takes.

@@ -394,27 +394,3 @@ func (p *Plan) links() alerting.LinkBuilder {
 	k := p.Config.Kibana
 	return alerting.LinkBuilder{Kibana: k.URL, Space: k.Space, DataView: k.DataView}
 }
-
-// Blind lists the rules that no input can make fire, with the fields that are missing.
-func (p *Plan) Blind() map[string][]event.ID {
-	provided := map[event.ID]bool{event.LivewardPrivacyDropped: true, event.LivewardPrivacyCount: true}
-	roster := false
-	for _, in := range p.inputs {
-		if in.Format == "auto" {
-			return nil // what it will turn out to be is not known yet
-		}
-		for _, id := range p.Formats.Provides(in.Format) {
-			provided[id] = true
-			if id == event.LivenessDecisionRaw || id == event.LivenessScoreRaw {
-				for _, v := range p.Vendors.Provides() {
-					provided[v] = true
-				}
-			}
-		}
-		roster = roster || in.Keys != ""
-		provided[event.OrganizationID] = provided[event.OrganizationID] || in.Tenant != ""
-	}
-	return p.Rules.Blind(func(id event.ID) bool {
-		return provided[id] || enrich.Provides(id) || (roster && enrich.ProvidesKeys(id))
-	})
-}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/forwarders/elasticsearch"
-	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/pipeline"
 	"github.com/liveward/liveward/internal/privacy"
 	"github.com/liveward/liveward/internal/strict"
@@ -131,15 +130,9 @@ func (p *Plan) Replay(o ReplayOptions) *pipeline.Replay {
 // LogLevel is agent.log_level.
 func (p *Plan) LogLevel() slog.Level { return p.level }
 
-// Remarks are what is sound but worth knowing: blind rules, outputs that are not configured.
+// Remarks are what is sound but worth knowing: outputs that are not configured.
 func (p *Plan) Remarks() []string {
 	var out []string
-	blind := p.Blind()
-	for _, r := range p.Rules.Rules() {
-		if missing := blind[r.ID]; len(missing) > 0 {
-			out = append(out, fmt.Sprintf("rule %s is blind: no input provides %s", r.ID, joinFields(missing)))
-		}
-	}
 	if len(p.Config.Elasticsearch.URLs) == 0 && p.Config.NDJSON.Path == "" {
 		out = append(out, "no forwarder is configured: events stay in the journal until they expire")
 	}
@@ -147,14 +140,6 @@ func (p *Plan) Remarks() []string {
 		out = append(out, "slack is not configured: incidents are kept, and nobody is told")
 	}
 	return out
-}
-
-func joinFields(ids []event.ID) string {
-	names := make([]string, len(ids))
-	for i, id := range ids {
-		names[i] = id.String()
-	}
-	return strings.Join(names, ", ")
 }
 
 // Preflight asks Elasticsearch what the configured key may do.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"io/fs"
+	"log/slog"
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
@@ -16,6 +17,7 @@ const rulesPoll = 2 * time.Second
 // reloads loads rules and lists again when asked to, or when their files have changed.
 func (a *Agent) reloads(ctx context.Context, ask <-chan struct{}) error {
 	seen := fingerprint(a.plan.rulesFS)
+	a.warn()
 	tick := time.NewTicker(rulesPoll)
 	defer tick.Stop()
 	for {
@@ -66,6 +68,19 @@ func (a *Agent) reload(ctx context.Context) {
 		return
 	}
 	a.log.Info("rules reloaded", "rules", len(set.Rules()), "ruleset", set.Hash().String())
+	a.warn()
+}
+
+// warn says what is probably not meant in the rules as they are now.
+func (a *Agent) warn() {
+	if !a.log.Enabled(context.Background(), slog.LevelWarn) {
+		return
+	}
+	for _, p := range a.plan.Warnings(a.now()) {
+		if p.Level == rules.LevelWarning {
+			a.log.Warn("rule", "problem", p.Error())
+		}
+	}
 }
 
 // fingerprint tells whether any file of a tree has changed.

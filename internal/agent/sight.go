@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"strings"
+	"time"
+
+	"github.com/liveward/liveward/internal/enrich"
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/rules"
+)
+
+// provides tells whether events of an input can have a field: its format, a vendor map, the key roster
+// or enrichment gives it. What an input of format auto will turn out to be is not known: it may have
+// any field.
+func (p *Plan) provides(in *input) func(event.ID) bool {
+	if in.Format == "auto" {
+		return func(event.ID) bool { return true }
+	}
+	has := map[event.ID]bool{
+		event.LivewardPrivacyDropped: true, event.LivewardPrivacyCount: true, event.OrganizationID: in.Tenant != "",
+	}
+	for _, id := range p.Formats.Provides(in.Format) {
+		has[id] = true
+		if id == event.LivenessDecisionRaw || id == event.LivenessScoreRaw {
+			for _, v := range p.Vendors.Provides() {
+				has[v] = true
+			}
+		}
+	}
+	return func(id event.ID) bool {
+		return has[id] || enrich.Provides(id) || (in.Keys != "" && enrich.ProvidesKeys(id))
+	}
+}
+
+// sees tells which fields the events of any of the inputs have that awake lets pass; nil lets all.
+func (p *Plan) sees(awake func(input string) bool) func(event.ID) bool {
+	var each []func(event.ID) bool
+	for i := range p.inputs {
+		if awake == nil || awake(p.inputs[i].Name) {
+			each = append(each, p.provides(&p.inputs[i]))
+		}
+	}
+	return func(id event.ID) bool {
+		for _, provides := range each {
+			if provides(id) {
+				return true
+			}
+		}
+		return ownField(id)
+	}
+}
+
+// ownField tells whether the agent itself gives a field: its health is an event like any other.
+func ownField(id event.ID) bool {
+	return strings.HasPrefix(id.String(), "liveward.health.")
+}
+
+// Blind lists the rules that no input can make fire, with the fields that are missing.
+func (p *Plan) Blind() map[string][]event.ID { return p.Rules.Blind(p.sees(nil)) }
+
+// Warnings are what is probably not meant in the rules, held against this configuration and a time:
+// rules that no input can make fire, exceptions that are over, and rules that look back further than
+// the journal keeps.
+func (p *Plan) Warnings(now time.Time) rules.Problems {
+	opts := p.ruleOptions()
+	opts.Now, opts.Provided, opts.Retention = now, p.sees(nil), time.Duration(p.Config.Journal.MaxAge)
+	problems := rules.Lint(p.rulesFS, opts)
+	for i := range problems {
+		problems[i].Excerpt = ""
+	}
+	return problems
+}
