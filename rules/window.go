@@ -434,11 +434,11 @@ func (w *Windows) earliest() *ruleState {
 }
 
 // suppression is what holds firings of the rule back: by key, but for first_seen by tuple.
-func (rs *ruleState) suppression() Suppress {
-	if rs.rule.Kind == FirstSeen {
-		return Suppress{For: rs.rule.FirstSeen.Again}
+func (r *Rule) suppression() Suppress {
+	if r.Kind == FirstSeen {
+		return Suppress{For: r.FirstSeen.Again}
 	}
-	return rs.rule.Suppress
+	return r.Suppress
 }
 
 // judge makes an alert of a firing, unless it is held back.
@@ -447,7 +447,7 @@ func (w *Windows) judge(rs *ruleState, p *pending, f *firing) {
 		w.raise(rs, p, f, 0)
 		return
 	}
-	suppress, key := rs.suppression(), p.key
+	suppress, key := rs.rule.suppression(), p.key
 	if rs.rule.Kind == FirstSeen {
 		key = p.value
 	}
@@ -488,7 +488,7 @@ func (w *Windows) sweep() {
 	for _, rs := range w.sorted {
 		if w.mark.now != noTime {
 			rs.tally.expire(w.mark.now)
-			suppress := rs.suppression()
+			suppress := rs.rule.suppression()
 			rs.held.expire(&suppress, w.mark.now)
 		}
 		total += rs.size()

@@ -13,6 +13,7 @@ need logrotate logrotate
 need javac default-jdk-headless
 need mvn maven
 need cc gcc
+need sqlite3 sqlite3
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
