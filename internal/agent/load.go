@@ -295,7 +295,7 @@ func (p *Plan) loadKind(at string, in *InputConfig, taken map[string]string, f *
 		f.Problem(at+"."+keys[1], "an input has one origin, and this one has "+strings.Join(keys, " and "), "make an input of each")
 	case len(kinds) == 1:
 		if len(in.Exclude) > 0 {
-			f.Problem(at+".exclude", "is for files", "")
+			f.Problem(at+".exclude", "exclude is for files", "leave it out")
 		}
 		return kinds[0].plan(&inputLoader{f: f, at: at + "." + keys[0], in: in, certs: &p.certs, taken: taken})
 	case len(in.Paths) == 0:

@@ -97,7 +97,7 @@ func (o Offline) input(inputs []InputConfig) (InputConfig, error) {
 	if o.Vendor != "" {
 		in.Vendor = o.Vendor
 	}
-	in.Paths = []string{"-"}
+	in.useStdin()
 	return in, nil
 }
 
