@@ -5,15 +5,21 @@ import "strings"
 // maxAgent bounds the part of a user agent that is looked at.
 const maxAgent = 512
 
-// agentClass is the class of a user agent: backend, browser, mobile, scanner or other.
-func (e *Enricher) agentClass(ua string) string {
+// agent is what a user agent says it is: its class (backend, browser, mobile, scanner or other) and its
+// name without version.
+type agent struct{ class, name string }
+
+// agentOf looks a user agent up.
+func (e *Enricher) agentOf(ua string) agent {
 	ua = ua[:min(len(ua), maxAgent)]
-	if c, ok := e.agents.Get(ua); ok {
-		return c
+	if a, ok := e.agents.Get(ua); ok {
+		return a
 	}
-	c := AgentClass(ua)
-	e.agents.Add(strings.Clone(ua), c) // the slot dies with its event
-	return c
+	ua = strings.Clone(ua) // the slot dies with its event
+	a := agent{class: AgentClass(ua)}
+	a.name = agentName(ua, a.class)
+	e.agents.Add(ua, a)
+	return a
 }
 
 // agentWords tell the class of a user agent. Classes are tried in this order: a scanner that poses as
@@ -63,3 +69,38 @@ func AgentClass(ua string) string {
 	}
 	return "other"
 }
+
+// browserNames tell browsers apart. Each of them claims to be those that come after it.
+//
+//nolint:gochecknoglobals // constant
+var browserNames = [...]struct{ mark, name string }{
+	{"edg/", "Edge"}, {"edga/", "Edge"}, {"edgios/", "Edge"}, {"opr/", "Opera"}, {"samsungbrowser/", "Samsung Internet"},
+	{"fxios/", "Firefox"}, {"firefox/", "Firefox"}, {"crios/", "Chrome"}, {"headlesschrome/", "Chrome"}, {"chrome/", "Chrome"},
+	{"safari/", "Safari"}, {"trident/", "Internet Explorer"}, {"msie ", "Internet Explorer"},
+}
+
+// maxAgentName bounds the name of a user agent, in bytes.
+const maxAgentName = 64
+
+// agentName is the product a user agent begins with, without its version, or the browser it is: what
+// stays the same over updates.
+func agentName(ua, class string) string {
+	if class == "browser" {
+		for _, b := range browserNames {
+			if containsFold(ua, b.mark) {
+				return b.name
+			}
+		}
+		return "browser"
+	}
+	end := 0
+	for end < len(ua) && strings.IndexByte("/(;,", ua[end]) < 0 {
+		if ua[end] == ' ' && end+1 < len(ua) && (versionByte(ua[end+1]) || ua[end+1] == 'v' && end+2 < len(ua) && versionByte(ua[end+2])) {
+			break
+		}
+		end++
+	}
+	return strings.TrimSpace(ua[:min(end, maxAgentName)])
+}
+
+func versionByte(c byte) bool { return c >= '0' && c <= '9' }

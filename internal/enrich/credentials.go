@@ -13,6 +13,7 @@ func (e *Enricher) key(ev *event.Event, client netip.Addr) *rosterKey {
 	ev.Clear(event.APIKeyCreated)
 	ev.Clear(event.APIKeyScope)
 	ev.Clear(event.ClientAllowListed)
+	ev.Clear(event.DataRegionAllowed)
 	if e.cfg.Keys == nil {
 		return nil
 	}
@@ -33,6 +34,9 @@ func (e *Enricher) key(ev *event.Event, client netip.Addr) *rosterKey {
 	}
 	if k.limited && client.IsValid() {
 		ev.SetBool(event.ClientAllowListed, contains(k.allow, client))
+	}
+	if region := ev.Str(event.DataRegion); region != "" && len(k.regions) > 0 {
+		ev.SetBool(event.DataRegionAllowed, k.resides(region))
 	}
 	if k.revoked {
 		ev.Append(event.GatewayFlags, "key_revoked")

@@ -340,6 +340,61 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// Where the answer names no session, the path of a question for its result does.
+func TestSessionOfPath(t *testing.T) {
+	e := enricher(t, Config{})
+	for _, tc := range []struct{ method, path, have, want string }{
+		{"GET", "/v1/liveness/results/s-1", "", "s-1"},
+		{"GET", "/v1/liveness/results/s-1/frames", "", "s-1"},
+		{"GET", "/v1/liveness/results/s-1", "s-2", "s-2"},
+		{"GET", "/v1/liveness/sessions", "", ""},
+		{"GET", "/results/liveness/results/results", "", "results"},
+		{"GET", "/face/v1.2/detectLiveness-sessions/abc", "", "abc"},
+		{"GET", "/v1/liveness/results/./s%2d1;x=y", "", "s-1"},
+		{"POST", "/v1/liveness/sessions/abc/submit", "", ""},
+		{"GET", "/healthz", "", ""},
+	} {
+		var ev event.Event
+		ev.SetString(event.HTTPRequestMethod, tc.method)
+		ev.SetString(event.URLPath, tc.path)
+		ev.SetString(event.LivenessSessionID, tc.have)
+		e.Apply(&ev)
+		if got := ev.Str(event.LivenessSessionID); got != tc.want {
+			t.Errorf("%s %s: session %q, want %q", tc.method, tc.path, got, tc.want)
+		}
+	}
+}
+
+// A region is permitted or not only where the roster names regions and the log one.
+func TestRegions(t *testing.T) {
+	roster, err := LoadKeyRoster(strings.NewReader("keys: [{id: a, regions: [eu-central-1, EU-WEST-1]}, {id: b}]"), "keys.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := enricher(t, Config{Keys: roster})
+	for _, tc := range []struct{ key, region, want string }{
+		{"a", "eu-central-1", "true"},
+		{"a", "eu-west-1", "true"},
+		{"a", "us-east-1", "false"},
+		{"a", "", "absent"},
+		{"b", "us-east-1", "absent"},
+		{"c", "us-east-1", "absent"},
+	} {
+		var ev event.Event
+		ev.SetString(event.APIKeyID, tc.key)
+		ev.SetString(event.DataRegion, tc.region)
+		ev.SetBool(event.DataRegionAllowed, true) // the log has no say
+		e.Apply(&ev)
+		got := "absent"
+		if ev.Has(event.DataRegionAllowed) {
+			got = strconv.FormatBool(ev.Bool(event.DataRegionAllowed))
+		}
+		if got != tc.want {
+			t.Errorf("key %s in %q: %s, want %s", tc.key, tc.region, got, tc.want)
+		}
+	}
+}
+
 // The matcher agrees with a plain recursive one.
 func TestMatchOracle(t *testing.T) {
 	var oracle func(p, s []string) bool
@@ -382,6 +437,29 @@ func TestAgentClass(t *testing.T) {
 	} {
 		if got := AgentClass(ua); got != want {
 			t.Errorf("%s: %s, want %s", ua, got, want)
+		}
+	}
+}
+
+func TestAgentName(t *testing.T) {
+	for ua, want := range map[string]string{
+		"okhttp/4.12.0":                          "okhttp",
+		"okhttp/5.0.0":                           "okhttp",
+		"Apache-HttpClient/5.3.1 (Java/17.0.12)": "Apache-HttpClient",
+		"Blackbox Exporter/0.25.0":               "Blackbox Exporter",
+		"MyBank 3.2 (iPhone; iOS 18.1)":          "MyBank",
+		"MyBank v3 CFNetwork/1490":               "MyBank",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36":                         "Chrome",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36 Edg/141.0":               "Edge",
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1": "Safari",
+		"Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0":                                                                  "Firefox",
+		"Mozilla/5.0": "browser",
+		"curl":        "curl",
+		"/x":          "",
+		" 7":          "",
+	} {
+		if got := agentName(ua, AgentClass(ua)); got != want {
+			t.Errorf("%s: %q, want %q", ua, got, want)
 		}
 	}
 }

@@ -34,7 +34,7 @@ type Enricher struct {
 	trusted []netip.Prefix
 	routes  []route
 	expect  uint32 // actions that should yield an outcome
-	agents  *lru.Cache[string, string]
+	agents  *lru.Cache[string, agent]
 }
 
 // agentCache bounds the cache of user agents, in entries of at most maxAgent bytes and some 150 more.
@@ -69,7 +69,7 @@ func New(cfg Config) (*Enricher, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	agents, err := lru.New[string, string](agentCache)
+	agents, err := lru.New[string, agent](agentCache)
 	if err != nil {
 		return nil, fmt.Errorf("user agent cache: %w", err)
 	}
@@ -90,13 +90,16 @@ func (e *Enricher) Apply(ev *event.Event) {
 		ev.SetBool(event.HTTPRequestCrossOrigin, true)
 	}
 	e.keyInURL(ev)
+	e.attacks(ev)
 	client := e.addresses(ev)
 	e.action(ev)
 	k := e.key(ev, client)
 	e.credentials(ev, k)
 	outcome(ev)
 	if ua := ev.Str(event.UserAgentOriginal); ua != "" {
-		ev.SetString(event.UserAgentClass, e.agentClass(ua))
+		a := e.agentOf(ua)
+		ev.SetString(event.UserAgentClass, a.class)
+		ev.SetString(event.UserAgentName, a.name)
 	}
 }
 

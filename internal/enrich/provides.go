@@ -9,7 +9,7 @@ func Provides(id event.ID) bool {
 	switch id {
 	case event.ClientIP, event.ECSVersion, event.EventAction, event.EventCategory, event.EventDataset, event.EventKind,
 		event.EventModule, event.EventOutcome, event.EventType, event.GatewayAuth, event.GatewayAuthReason,
-		event.LivewardSource, event.NetworkProtocol, event.ObserverType, event.RelatedIP, event.UserAgentClass:
+		event.LivewardSource, event.NetworkProtocol, event.ObserverType, event.RelatedIP, event.UserAgentClass, event.UserAgentName:
 		return true
 	}
 	return false
@@ -18,7 +18,7 @@ func Provides(id event.ID) bool {
 // ProvidesKeys tells whether Apply sets a field for calls whose key is on the roster.
 func ProvidesKeys(id event.ID) bool {
 	switch id {
-	case event.APIKeyCreated, event.APIKeyOwner, event.APIKeyScope, event.ClientAllowListed:
+	case event.APIKeyCreated, event.APIKeyOwner, event.APIKeyScope, event.ClientAllowListed, event.DataRegionAllowed:
 		return true
 	}
 	return false

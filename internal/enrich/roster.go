@@ -33,6 +33,7 @@ type rosterKey struct {
 	scopes  []string
 	limited bool // has an allow list, which may be empty
 	allow   []netip.Prefix
+	regions []string // in which calls may be processed; none: anywhere
 	revoked bool
 }
 
@@ -64,6 +65,11 @@ func (k *rosterKey) grants(action string) bool {
 	return len(k.scopes) == 0 || slices.Contains(k.scopes, action)
 }
 
+// resides tells whether calls of the key may be processed in a region. Case does not matter.
+func (k *rosterKey) resides(region string) bool {
+	return slices.ContainsFunc(k.regions, func(r string) bool { return equalFold(r, region) })
+}
+
 // LoadKeyRoster reads a roster:
 //
 //	keys:
@@ -74,6 +80,7 @@ func (k *rosterKey) grants(action string) bool {
 //	    created: 2026-01-15
 //	    scopes: [liveness-check, liveness-result]
 //	    allow: [10.20.0.0/16, 203.0.113.7]
+//	    regions: [eu-central-1]   # where its calls may be processed
 //	    status: active            # or revoked
 //
 // All that is wrong is reported at once, each with name:line:column. Errors never show a key.
@@ -113,7 +120,7 @@ func (l *rosterLoader) key(n strict.Node) {
 	var ids []string
 	var hashes [][sha256.Size]byte
 	named := false
-	for _, e := range n.Entries("id", "sha256", "raw", "owner", "created", "scopes", "allow", "status") {
+	for _, e := range n.Entries("id", "sha256", "raw", "owner", "created", "scopes", "allow", "regions", "status") {
 		if e.Value.IsBlank() {
 			e.Value.Bad("", "%s is empty", e.Key)
 			continue
@@ -136,6 +143,8 @@ func (l *rosterLoader) key(n strict.Node) {
 			for _, item := range e.Value.Items() {
 				k.allow = append(k.allow, keyNetwork(item))
 			}
+		case "regions":
+			k.regions = e.Value.Texts()
 		case "status":
 			k.revoked = keyRevoked(e.Value)
 		}

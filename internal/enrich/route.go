@@ -56,6 +56,9 @@ func DefaultRoutes() []Route {
 // otherAction is the action of calls that no route names.
 const otherAction = "gateway-call"
 
+// resultAction is the action of calls that ask for a session's result.
+const resultAction = "liveness-result"
+
 // maxSegments bounds a pattern, and the path it is tried on.
 const maxSegments = 64
 
@@ -108,22 +111,30 @@ func actionIndex(action string) int {
 	return -1
 }
 
-// action sets event.action: as the log says, else by the routes.
+// action sets event.action: as the log says, else by the routes. Where a result was asked for, and the
+// answer does not say of which session (it was not found, or the gateway refused), the path does.
 func (e *Enricher) action(ev *event.Event) {
-	if a := ev.Str(event.EventAction); a != "" && actionIndex(a) >= 0 {
-		return
+	method, path := ev.Str(event.HTTPRequestMethod), ev.Str(event.URLPath)
+	a := ev.Str(event.EventAction)
+	if a == "" || actionIndex(a) < 0 {
+		a, _ = e.routed(method, path)
+		ev.SetString(event.EventAction, a)
 	}
-	ev.SetString(event.EventAction, e.routed(ev.Str(event.HTTPRequestMethod), ev.Str(event.URLPath)))
+	if a == resultAction && !ev.Has(event.LivenessSessionID) {
+		_, session := e.routed(method, path)
+		ev.SetString(event.LivenessSessionID, session)
+	}
 }
 
-func (e *Enricher) routed(method, path string) string {
+// routed finds the action of a call and, where it asks for a result, whose.
+func (e *Enricher) routed(method, path string) (action, session string) {
 	if unusual(path) {
 		path = normal(path)
 	}
 	var segments [maxSegments]string
 	n, ok := split(&segments, path)
 	if !ok {
-		return otherAction
+		return otherAction, ""
 	}
 	var have uint64
 	for _, s := range segments[:n] {
@@ -132,10 +143,24 @@ func (e *Enricher) routed(method, path string) string {
 	for i := range e.routes {
 		r := &e.routes[i]
 		if r.needs&^have == 0 && r.allows(method) && match(r.segments, segments[:n]) {
-			return r.action
+			return r.action, r.session(segments[:n])
 		}
 	}
-	return otherAction
+	return otherAction, ""
+}
+
+// session is the segment that follows the last literal of a pattern such as /**/results/**.
+func (r *route) session(segments []string) string {
+	last := len(r.segments) - 2
+	if r.action != resultAction || last < 0 || r.segments[last+1] != "**" || r.segments[last] == "**" {
+		return ""
+	}
+	for i := len(segments) - 2; i >= 0; i-- {
+		if matchSegment(r.segments[last], segments[i]) {
+			return segments[i+1]
+		}
+	}
+	return ""
 }
 
 func (r *route) allows(method string) bool {

@@ -30,7 +30,11 @@ const (
 	ConsentID
 	ConsentStatus
 	ConsentVersion
+	DataClass
+	DataObjectID
 	DataRegion
+	DataRegionAllowed
+	DataRetainUntil
 	DeviceID
 	DeviceModel
 	ECSVersion
@@ -135,6 +139,7 @@ const (
 	UserID
 	UserName
 	UserAgentClass
+	UserAgentName
 	UserAgentOriginal
 
 	// NumFields is the number of fields.
@@ -216,13 +221,17 @@ var fields = [NumFields]Field{
 	ConsentID:                    {Name: "consent.id", Type: Keyword, Class: Identifier, ECS: false, Doc: "Reference of the consent the check relies on."},
 	ConsentStatus:                {Name: "consent.status", Type: Keyword, Class: Identifier, ECS: false, Doc: "State of that consent as the log gives it."},
 	ConsentVersion:               {Name: "consent.version", Type: Keyword, Class: Identifier, ECS: false, Doc: "Version of the consent text."},
+	DataClass:                    {Name: "data.class", Type: Keyword, Class: Identifier, ECS: false, Doc: "Class of the stored object that was written, read or deleted: media, template, result, ..."},
+	DataObjectID:                 {Name: "data.object.id", Type: Keyword, Class: Pseudonym, ECS: false, Doc: "Pseudonym of that object."},
 	DataRegion:                   {Name: "data.region", Type: Keyword, Class: Identifier, ECS: false, Doc: "Region in which the call was processed."},
+	DataRegionAllowed:            {Name: "data.region_allowed", Type: Bool, Class: Plain, ECS: false, Doc: "Whether data.region is one of the regions of the key; absent when the key has none, from the key roster."},
+	DataRetainUntil:              {Name: "data.retain_until", Type: Date, Class: Plain, ECS: false, Doc: "Until when the object may be kept by its retention schedule."},
 	DeviceID:                     {Name: "device.id", Type: Keyword, Class: Pseudonym, ECS: true, Doc: "Pseudonym of the device the check was made on."},
 	DeviceModel:                  {Name: "device.model.identifier", Type: Keyword, Class: FreeText, ECS: true, Doc: "Model of that device."},
 	ECSVersion:                   {Name: "ecs.version", Type: Keyword, Class: Plain, ECS: true, Doc: "Version of the Elastic Common Schema the document follows."},
 	ErrorCode:                    {Name: "error.code", Type: Keyword, Class: Identifier, ECS: true, Doc: "Error code of gateway or vendor."},
 	ErrorMessage:                 {Name: "error.message", Type: Text, Class: FreeText, ECS: true, Doc: "Why the line could not be parsed, or the gateway's error text."},
-	EventAction:                  {Name: "event.action", Type: Keyword, Class: Plain, ECS: true, Doc: "What the call did: liveness-check, gateway-call, ...", Enum: []string{"liveness-session-create", "liveness-check", "liveness-result", "liveness-webhook", "consent-change", "key-change", "account-opened", "gateway-call"}},
+	EventAction:                  {Name: "event.action", Type: Keyword, Class: Plain, ECS: true, Doc: "What the call did: liveness-check, gateway-call, ...", Enum: []string{"liveness-session-create", "liveness-check", "liveness-result", "liveness-webhook", "consent-change", "key-change", "account-opened", "data-stored", "data-read", "data-deleted", "gateway-call"}},
 	EventCategory:                {Name: "event.category", Type: Keywords, Class: Plain, ECS: true, Doc: "ECS categories; authentication exactly when credentials were refused.", Enum: []string{"api", "authentication", "configuration", "network", "web"}},
 	EventCreated:                 {Name: "event.created", Type: Date, Class: Plain, ECS: true, Doc: "When the agent read the line."},
 	EventDataset:                 {Name: "event.dataset", Type: Keyword, Class: Plain, ECS: true, Doc: "liveward.event, liveward.alert, liveward.audit or liveward.health.", Enum: []string{"liveward.event", "liveward.alert", "liveward.audit", "liveward.health"}},
@@ -321,6 +330,7 @@ var fields = [NumFields]Field{
 	UserID:                       {Name: "user.id", Type: Keyword, Class: Pseudonym, ECS: true, Doc: "Pseudonym of the applicant."},
 	UserName:                     {Name: "user.name", Type: Keyword, Class: Pseudonym, ECS: true, Doc: "Pseudonym of the name the caller authenticated with."},
 	UserAgentClass:               {Name: "user_agent.class", Type: Keyword, Class: Plain, ECS: false, Doc: "backend, browser, mobile, scanner or other.", Enum: []string{"backend", "browser", "mobile", "scanner", "other"}},
+	UserAgentName:                {Name: "user_agent.name", Type: Keyword, Class: Identifier, ECS: true, Doc: "Name of the user agent without its version: okhttp, Chrome, Apache-HttpClient, ..."},
 	UserAgentOriginal:            {Name: "user_agent.original", Type: Keyword, Class: FreeText, ECS: true, Doc: "User-Agent header."},
 }
 
