@@ -87,11 +87,6 @@ func checkCommand() *cobra.Command {
 					return err
 				}
 			}
-			for _, line := range plan.Inputs() {
-				if _, err := fmt.Fprintln(out, line); err != nil {
-					return err
-				}
-			}
 			for _, line := range plan.Remarks() {
 				if _, err := fmt.Fprintln(out, "remark:", line); err != nil {
 					return err

@@ -7,14 +7,13 @@ package listen
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // Config is where and to whom a collector listens.
@@ -22,37 +21,6 @@ type Config struct {
 	Address string         // host:port
 	Allow   []netip.Prefix // peers that may connect; all where empty
 	Conns   int            // connections at a time; what comes beyond is closed at once
-	TLS     TLS
-}
-
-// TLS is what the listener proves itself with, and asks of its peers. PEM.
-type TLS struct {
-	Certificate []byte // chain, the listener's own first
-	Key         []byte
-	ClientCA    []byte // where set, peers must show a certificate signed by one of these
-}
-
-// Server is the configuration for the listener; nil where there is no certificate.
-func (t TLS) Server() (*tls.Config, error) {
-	if len(t.Certificate) == 0 && len(t.Key) == 0 {
-		if len(t.ClientCA) > 0 {
-			return nil, errors.New("client CA without a certificate of the listener's own")
-		}
-		return nil, nil
-	}
-	pair, err := tls.X509KeyPair(t.Certificate, t.Key)
-	if err != nil {
-		return nil, fmt.Errorf("certificate and key: %w", err)
-	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
-	if len(t.ClientCA) > 0 {
-		cfg.ClientCAs = x509.NewCertPool()
-		if !cfg.ClientCAs.AppendCertsFromPEM(t.ClientCA) {
-			return nil, errors.New("client CA holds no certificate")
-		}
-		cfg.ClientAuth = tls.RequireAndVerifyClientCert
-	}
-	return cfg, nil
 }
 
 // Loopback tells whether an address can be reached from this host only. A name other than localhost
@@ -105,9 +73,26 @@ type Listener struct {
 func Open(ctx context.Context, cfg Config) (*Listener, error) {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", cfg.Address, err)
+		return nil, Explain(cfg.Address, err)
 	}
 	return &Listener{Listener: ln, allow: cfg.Allow, places: make(chan struct{}, max(cfg.Conns, 1))}, nil
+}
+
+// Explain says why an address could not be listened on, and what to do.
+func Explain(address string, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err // what it adds is said here
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen on %s: %w: stop the program that has the port, or choose another", address, err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("listen on %s: %w: ports below 1024 need CAP_NET_BIND_SERVICE", address, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("listen on %s: %w: the host has no such address", address, err)
+	}
+	return fmt.Errorf("listen on %s: %w", address, err)
 }
 
 // Accept waits for a connection that is allowed and has a place. Others are closed unanswered.

@@ -36,17 +36,17 @@ import (
 )
 
 // Path is the path of pushed lines in positions.
-const Path = "push"
+const Path = "-push"
 
 // Config is what a collector needs to know. Zero values of sizes, counts and durations mean the
 // defaults.
 type Config struct {
-	Source  string         // the configuration's name of the log
-	Address string         // host:port to listen on
-	Path    string         // the only URL path that is served; every path where empty
-	Allow   []netip.Prefix // peers that may connect; all where empty
-	TLS     listen.TLS     // required unless the address is loopback
-	Auth    Auth           // one way at least is required unless the address is loopback
+	Source  string           // the configuration's name of the log
+	Address string           // host:port to listen on
+	Path    string           // the only URL path that is served; every path where empty
+	Allow   []netip.Prefix   // peers that may connect; all where empty
+	TLS     *listen.Identity // required unless the address is loopback
+	Auth    Auth             // one way at least is required unless the address is loopback
 
 	MaxBody     int64         // bytes of a body, as sent and as unpacked; 16 MiB
 	MaxLine     int           // bytes of a line; what is longer is cut and marked; 1 MiB
@@ -143,15 +143,11 @@ func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Lo
 	if cfg.MaxBody < 0 || cfg.MaxMemory < cfg.MaxBody || cfg.MaxLine < 0 || cfg.MaxLines < 0 || cfg.MaxRequests < 0 || cfg.MaxConns < 0 {
 		return nil, errors.New("push: limits must be positive, and memory for one body at least")
 	}
-	server, err := cfg.TLS.Server()
-	if err != nil {
-		return nil, fmt.Errorf("push: tls: %w", err)
-	}
 	if !listen.Loopback(cfg.Address) {
-		if server == nil {
+		if cfg.TLS == nil {
 			return nil, errors.New("push: an address that other hosts can reach needs a certificate")
 		}
-		if cfg.Auth.none() && len(cfg.TLS.ClientCA) == 0 {
+		if cfg.Auth.none() && !cfg.TLS.Mutual() {
 			return nil, errors.New("push: an address that other hosts can reach needs tokens, users, signing secrets or a client CA")
 		}
 	}
@@ -161,7 +157,7 @@ func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Lo
 	}
 	c := &Collector{
 		cfg: cfg, now: now, log: log.With("component", "collectors/push", "source", cfg.Source), tick: tickEvery,
-		guard: guard, tls: server,
+		guard: guard, tls: cfg.TLS.Server(),
 		own:   event.Position{Source: cfg.Source, Path: Path, Ordinal: 1},
 		queue: make(chan *delivery), stopped: make(chan struct{}),
 		places: make(chan struct{}, cfg.MaxRequests), listening: make(chan struct{}),
@@ -208,6 +204,7 @@ func (c *Collector) Collect(ctx context.Context, sink collectors.Sink) error {
 	}
 	c.listener = ln
 	close(c.listening)
+	c.log.Info("listening", "address", ln.Addr().String(), "tls", c.tls != nil)
 	serverCtx, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	server := c.server(serverCtx)

@@ -61,13 +61,22 @@ func issue(t *testing.T, name string, by *authority) (certificate, key []byte, a
 	return certificate, key, &authority{cert, k, certificate}
 }
 
+func identity(t *testing.T, of listen.TLS) *listen.Identity {
+	t.Helper()
+	id, err := listen.NewIdentity(of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
 func TestMutualTLS(t *testing.T) {
 	_, _, ca := issue(t, "ca", nil)
 	_, _, other := issue(t, "another ca", nil)
 	cert, key, _ := issue(t, "server", ca)
 	sink := collectorstest.NewSink(t)
 	// An address others can reach needs no more than the client CA.
-	c := newCollector(t, push.Config{Address: "0.0.0.0:0", TLS: listen.TLS{Certificate: cert, Key: key, ClientCA: ca.pem}}, nil, time.Now)
+	c := newCollector(t, push.Config{Address: "0.0.0.0:0", TLS: identity(t, listen.TLS{Certificate: cert, Key: key, ClientCA: ca.pem})}, nil, time.Now)
 	run := collectorstest.Start(t, c, sink)
 	_, port, err := net.SplitHostPort(c.Addr().String())
 	if err != nil {

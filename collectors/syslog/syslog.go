@@ -34,7 +34,7 @@ import (
 )
 
 // Path is the path of syslog lines in positions.
-const Path = "syslog"
+const Path = "-syslog"
 
 // Config is what a collector needs to know. Zero values of sizes, counts and durations mean the
 // defaults.
@@ -43,7 +43,7 @@ type Config struct {
 	UDP        string // host:port for datagrams; at least one of the three
 	TCP        string // host:port for plain streams
 	Secure     string // host:port for TLS streams
-	TLS        listen.TLS
+	TLS        *listen.Identity
 	Allow      []netip.Prefix // peers that may send; required where other hosts can reach UDP or TCP
 	Framing    Framing        // of streams
 	KeepHeader bool           // leave the header on the line, for a format that peels it and wants its time
@@ -153,20 +153,16 @@ func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Lo
 	if cfg.MaxLine < 0 || cfg.MaxConns < 0 || cfg.Buffer < 0 {
 		return nil, errors.New("syslog: limits must be positive")
 	}
-	server, err := cfg.TLS.Server()
-	if err != nil {
-		return nil, fmt.Errorf("syslog: tls: %w", err)
-	}
 	if cfg.Secure != "" {
 		switch {
-		case server == nil:
+		case cfg.TLS == nil:
 			return nil, errors.New("syslog: TLS needs a certificate")
-		case !listen.Loopback(cfg.Secure) && len(cfg.Allow) == 0 && len(cfg.TLS.ClientCA) == 0:
+		case !listen.Loopback(cfg.Secure) && len(cfg.Allow) == 0 && !cfg.TLS.Mutual():
 			return nil, errors.New("syslog: an address that other hosts can reach needs a client CA or a list of peers that may send")
 		}
 	}
 	c := &Collector{
-		cfg: cfg, now: now, log: log.With("component", "collectors/syslog", "source", cfg.Source), tick: tickEvery, tls: server,
+		cfg: cfg, now: now, log: log.With("component", "collectors/syslog", "source", cfg.Source), tick: tickEvery, tls: cfg.TLS.Server(),
 		own:  event.Position{Source: cfg.Source, Path: Path, Ordinal: 1},
 		open: map[*stream]struct{}{}, queue: make(chan *chunk), listening: make(chan struct{}),
 	}
@@ -218,6 +214,11 @@ func (c *Collector) Collect(ctx context.Context, sink collectors.Sink) error {
 		c.hangUp()
 		return err
 	}
+	for _, network := range []string{"udp", "tcp", "tls"} {
+		if a := c.Addr(network); a != nil {
+			c.log.Info("listening", "network", network, "address", a.String())
+		}
+	}
 	context.AfterFunc(run, c.hangUp)
 	if c.udp != nil {
 		c.readers.Go(func() { c.datagrams(run) })
@@ -235,7 +236,7 @@ func (c *Collector) listen(ctx context.Context) error {
 	if c.cfg.UDP != "" {
 		conn, err := new(net.ListenConfig).ListenPacket(ctx, "udp", c.cfg.UDP)
 		if err != nil {
-			return fmt.Errorf("listen on %s: %w", c.cfg.UDP, err)
+			return listen.Explain(c.cfg.UDP, err)
 		}
 		c.udp = conn.(*net.UDPConn)
 		// The kernel drops what does not fit, and tells nobody.

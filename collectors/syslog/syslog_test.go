@@ -18,7 +18,6 @@ import (
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/collectorstest"
-	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/collectors/syslog"
 	"github.com/liveward/liveward/internal/event"
 )
@@ -345,5 +344,4 @@ func TestConfig(t *testing.T) {
 	f("list of peers", syslog.Config{Source: "s", TCP: "0.0.0.0:514"})
 	f("framing", syslog.Config{Source: "s", TCP: "127.0.0.1:514", Framing: "lines"})
 	f("certificate", syslog.Config{Source: "s", Secure: ":6514", Allow: allow})
-	f("certificate", syslog.Config{Source: "s", Secure: ":6514", TLS: listen.TLS{ClientCA: []byte("x")}})
 }

@@ -60,12 +60,21 @@ func issue(t *testing.T, name string, by *authority) (certificate, key []byte, a
 	return certificate, key, &authority{cert, k, certificate}
 }
 
+func identity(t *testing.T, of listen.TLS) *listen.Identity {
+	t.Helper()
+	id, err := listen.NewIdentity(of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
 func TestMutualTLS(t *testing.T) {
 	_, _, ca := issue(t, "ca", nil)
 	_, _, other := issue(t, "another ca", nil)
 	cert, key, _ := issue(t, "server", ca)
 	sink := collectorstest.NewSink(t)
-	c := newCollector(t, syslog.Config{Secure: "127.0.0.1:0", TLS: listen.TLS{Certificate: cert, Key: key, ClientCA: ca.pem}}, nil, time.Now)
+	c := newCollector(t, syslog.Config{Secure: "127.0.0.1:0", TLS: identity(t, listen.TLS{Certificate: cert, Key: key, ClientCA: ca.pem})}, nil, time.Now)
 	run := collectorstest.Start(t, c, sink)
 	send := func(by *authority, most uint16, text string) {
 		cfg := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS10, MaxVersion: most}

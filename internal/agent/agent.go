@@ -225,6 +225,7 @@ func (a *Agent) Serve(ctx context.Context, reload <-chan struct{}) error {
 		cg.Go(func() error { return a.collect(cctx, in) })
 	}
 	cg.Go(func() error { return a.reloads(cctx, reload) })
+	cg.Go(func() error { a.plan.certs.watch(cctx, certificatesPoll, a.log); return nil })
 	err := cg.Wait()
 	if ctx.Err() != nil || errors.Is(err, errEnded) {
 		err = nil
@@ -305,6 +306,7 @@ func (a *Agent) Behind(ctx context.Context) (int64, error) {
 // collect runs one input's collector, anew from the journal's positions when it was fenced.
 func (a *Agent) collect(ctx context.Context, in input) error {
 	log := a.log.With("component", "collector", "input", in.Name)
+	said, again := "", 0 // what was told of last, and how often it happened since
 	for {
 		err := a.collectOnce(ctx, in, log)
 		a.gate.Arrive(in.Name) // one that fails holds up no other
@@ -315,8 +317,11 @@ func (a *Agent) collect(ctx context.Context, in input) error {
 			return a.ended()
 		case errors.Is(err, collectors.ErrFenced):
 			log.Warn("another writer has appended under this input's name: starting from the journal's positions")
+		case err.Error() == said && again < 30:
+			again++ // a port in use is told of once a minute
 		default:
 			log.Error("collector ended; it starts again", "error", err)
+			said, again = err.Error(), 0
 		}
 		select {
 		case <-ctx.Done():
@@ -352,6 +357,9 @@ func (a *Agent) collectOnce(ctx context.Context, in input, log *slog.Logger) err
 }
 
 func (a *Agent) collector(in input, resume []event.Position, log *slog.Logger) (collectors.Collector, error) {
+	if in.make != nil {
+		return in.make(resume, a.now, log)
+	}
 	if len(in.Paths) == 1 && in.Paths[0] == "-" {
 		return stdin.New(in.Name, os.Stdin, a.now, log), nil
 	}

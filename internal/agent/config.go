@@ -41,6 +41,8 @@ type InputConfig struct {
 	Name           string          `yaml:"name" doc:"Name of the log: liveward.source in every event. Changing it changes the ids of events."`
 	Paths          []string        `yaml:"paths" doc:"Files to tail; globs are allowed. \"-\" is standard input."`
 	Exclude        []string        `yaml:"exclude" doc:"Globs of files to leave out."`
+	Push           *PushConfig     `yaml:"push" doc:"Lines over HTTP instead of paths."`
+	Syslog         *SyslogConfig   `yaml:"syslog" doc:"Syslog over the network instead of paths."`
 	Format         string          `yaml:"format" doc:"Format of the lines, or auto."`
 	Envelope       string          `yaml:"envelope" doc:"What the transport puts around lines: auto, none, cri, docker or syslog."`
 	Columns        string          `yaml:"columns" doc:"Columns of W3C logs before their first #Fields directive."`
@@ -51,7 +53,7 @@ type InputConfig struct {
 	Tags           []string        `yaml:"tags" doc:"Tags of every event."`
 	Timezone       string          `yaml:"timezone" doc:"Zone of times that are written without one."`
 	TrustedProxies []string        `yaml:"trusted_proxies" doc:"Networks whose X-Forwarded-For is believed. Empty: nobody's."`
-	Lateness       strict.Duration `yaml:"lateness" doc:"How far behind the log's newest event an event may come and still count."`
+	Lateness       strict.Duration `yaml:"lateness" doc:"How far behind the log's newest event an event may come and still count. Default: 5s of files and syslog, as long as senders gather lines of the others (docs/inputs.md)."`
 	Start          string          `yaml:"start" doc:"Where to begin with files found at the first start: beginning or end."`
 	MaxLine        strict.Size     `yaml:"max_line" doc:"Longer lines are quarantined."`
 	Keys           string          `yaml:"keys" doc:"Key roster: owners, scopes and allow lists of API keys (see docs/keys.md)."`

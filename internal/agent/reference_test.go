@@ -38,7 +38,7 @@ here: its place is, as ` + "`${env:NAME}`, `${file:/path}` (mode 0600) or `${cre
 		value := root.Field(i)
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n", name, f.Tag.Get("doc"))
 		if value.Kind() == reflect.Slice {
-			table(t, &b, name+"[]", reflect.ValueOf(agent.DefaultInput()))
+			table(t, &b, name+"[]", reflect.ValueOf(agent.InputDefaults()))
 			continue
 		}
 		table(t, &b, name, value)
@@ -68,7 +68,13 @@ func table(t *testing.T, b *strings.Builder, prefix string, v reflect.Value) {
 			t.Errorf("%s.%s has no key, or no sentence that explains it", prefix, f.Name)
 		}
 		fmt.Fprintf(b, "| `%s.%s` | %s | %s | %s |\n", prefix, key, typeName(f.Type), defaultText(v.Field(i)), doc)
-		if f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+		if f.Type.Kind() == reflect.Pointer {
+			nested = append(nested, func() { table(t, b, prefix+"."+key, v.Field(i).Elem()) })
+		}
+		if f.Type.Kind() == reflect.Struct && typeName(f.Type) == "mapping" {
+			nested = append(nested, func() { table(t, b, prefix+"."+key, v.Field(i)) })
+		}
+		if f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct && typeName(f.Type.Elem()) == "mapping" {
 			nested = append(nested, func() { table(t, b, prefix+"."+key+"[]", reflect.New(f.Type.Elem()).Elem()) })
 		}
 	}
@@ -89,7 +95,7 @@ func typeName(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Slice:
 		return "list of " + typeName(t.Elem())
-	case reflect.Struct:
+	case reflect.Struct, reflect.Pointer:
 		return "mapping"
 	case reflect.Bool:
 		return "true or false"
@@ -100,7 +106,7 @@ func typeName(t reflect.Type) string {
 }
 
 func defaultText(v reflect.Value) string {
-	if v.IsZero() || v.Kind() == reflect.Struct {
+	if v.IsZero() || v.Kind() == reflect.Struct || v.Kind() == reflect.Pointer {
 		return ""
 	}
 	return fmt.Sprintf("`%v`", v.Interface())

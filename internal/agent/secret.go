@@ -55,6 +55,17 @@ func (r SecretRef) String() string {
 	return "${" + r.kind + ":" + r.name + "}"
 }
 
+// path is the file the secret stands in; empty where there is none.
+func (r SecretRef) path() string {
+	switch dir := os.Getenv("CREDENTIALS_DIRECTORY"); {
+	case r.kind == "file":
+		return r.name
+	case r.kind == "cred" && dir != "":
+		return filepath.Join(dir, filepath.Base(r.name))
+	}
+	return ""
+}
+
 // maxSecret bounds what is read as a secret.
 const maxSecret = 64 << 10
 
@@ -69,13 +80,9 @@ func (r SecretRef) Resolve() (secret.String, error) {
 		}
 		text = v
 	case "file", "cred":
-		path := r.name
-		if r.kind == "cred" {
-			dir := os.Getenv("CREDENTIALS_DIRECTORY")
-			if dir == "" {
-				return secret.String{}, fmt.Errorf("credential %s: CREDENTIALS_DIRECTORY is not set: systemd passes no credentials", r.name)
-			}
-			path = filepath.Join(dir, filepath.Base(r.name))
+		path := r.path()
+		if path == "" {
+			return secret.String{}, fmt.Errorf("credential %s: CREDENTIALS_DIRECTORY is not set: systemd passes no credentials", r.name)
 		}
 		st, err := os.Stat(path)
 		if err != nil {

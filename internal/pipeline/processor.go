@@ -13,6 +13,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/liveward/liveward/collectors/formats"
@@ -245,7 +246,7 @@ func (p *Processor) provenance(ev *event.Event, id event.Hash, line *event.Line,
 	}
 	ev.SetString(event.LivewardSource, pos.Source)
 	ev.SetInt(event.LivewardOffset, line.Offset)
-	if pos.Path != "-" {
+	if !strings.HasPrefix(pos.Path, "-") {
 		ev.SetString(event.LogFilePath, pos.Path)
 	}
 	ev.SetString(event.AgentID, p.who.Agent)
