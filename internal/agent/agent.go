@@ -70,6 +70,7 @@ func Run(ctx context.Context, plan *Plan, hooks Hooks, log *slog.Logger, reload 
 		}
 		return err
 	}
+	a.warn()
 	err = a.Serve(ctx, reload)
 	return errors.Join(err, a.Close())
 }
@@ -149,7 +150,6 @@ func (a *Agent) windowConfig() rules.WindowConfig {
 	for _, in := range a.plan.inputs {
 		lateness[in.Name] = max(in.lateness(), 0)
 	}
-	start := a.now()
 	return rules.WindowConfig{
 		LatenessOf: func(source string) time.Duration {
 			if d, ok := lateness[source]; ok {
@@ -157,9 +157,12 @@ func (a *Agent) windowConfig() rules.WindowConfig {
 			}
 			return pipeline.DefaultLateness
 		},
-		Clock: func() time.Duration { return a.now().Sub(start) },
+		Clock: a.elapsed,
 	}
 }
+
+// elapsed is the time since the start, for measuring how long something takes.
+func (a *Agent) elapsed() time.Duration { return a.now().Sub(a.started) }
 
 func (a *Agent) openAlerting() error {
 	notifiers, err := a.notifiers()
@@ -401,7 +404,7 @@ func (a *Agent) processor(in input, log *slog.Logger) (*pipeline.Processor, erro
 	}
 	return pipeline.NewProcessor(pipeline.Stages{
 		Format: format, Vendors: a.plan.Vendors, Vendor: in.Vendor, Enrich: in.enricher, Privacy: a.plan.Privacy.Worker(),
-		Lateness: in.lateness(), JudgeSkew: true,
+		Lateness: in.lateness(), JudgeSkew: true, Clock: a.elapsed,
 	}, pipeline.Identity{Agent: a.plan.Config.Agent.ID, Version: a.hooks.Version, Host: host}), nil
 }
 

@@ -17,7 +17,6 @@ const rulesPoll = 2 * time.Second
 // reloads loads rules and lists again when asked to, or when their files have changed.
 func (a *Agent) reloads(ctx context.Context, ask <-chan struct{}) error {
 	seen := fingerprint(a.plan.rulesFS)
-	a.warn()
 	tick := time.NewTicker(rulesPoll)
 	defer tick.Stop()
 	for {

@@ -1,22 +1,25 @@
 package pipeline
 
 import (
-	"maps"
 	"strings"
 	"sync"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/rules"
 )
 
-// Counts counts what went through, for status lines, summaries and metrics. It is safe for
-// concurrent use.
+// Counts counts what went through, by input and by rule, for status lines, summaries, health and
+// metrics. It is safe for concurrent use.
 type Counts struct {
-	mu    sync.Mutex
-	total Totals
+	mu     sync.Mutex
+	inputs map[string]*Totals
+	rules  map[string]*rules.MatchStats // by id, of every set since the start
 }
 
 // Totals are counts since the start.
 type Totals struct {
+	Lines       int64 // read, skipped ones among them
+	Bytes       int64 // of these lines, without what parts them
 	Events      int64 // documents of parsed lines
 	Quarantined int64 // documents of lines that could not be parsed
 	Skipped     int64 // directives of formats, which give no document
@@ -29,6 +32,9 @@ type Totals struct {
 	Refused     int64            // calls with refused credentials
 	NewestEvent int64            // largest event time, nanoseconds
 	Batches     int64            // journal messages
+	Blind       int64            // liveness calls in windows in which no call had an outcome
+	LastIngest  int64            // when the newest line was read, nanoseconds
+	Delay       int64            // between the newest event and its reading, nanoseconds, in the last batch with lines
 }
 
 func newTotals() Totals {
@@ -36,26 +42,83 @@ func newTotals() Totals {
 }
 
 // NewCounts makes counts at zero.
-func NewCounts() *Counts { return &Counts{total: newTotals()} }
+func NewCounts() *Counts {
+	return &Counts{inputs: map[string]*Totals{}, rules: map[string]*rules.MatchStats{}}
+}
 
-// Totals returns a copy.
+// Totals returns the sum over all inputs.
 func (c *Counts) Totals() Totals {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := c.total
-	t.Kinds = maps.Clone(t.Kinds)
-	t.Decisions = maps.Clone(t.Decisions)
+	t := newTotals()
+	for _, in := range c.inputs {
+		t.addTotals(in)
+	}
 	return t
 }
 
-// Add adds a processor's tally.
-func (c *Counts) Add(t *Totals) {
+// Input returns a copy of what one input had; zero where it had nothing yet.
+func (c *Counts) Input(name string) Totals {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.total.addTotals(t)
+	t := newTotals()
+	if in := c.inputs[name]; in != nil {
+		t.addTotals(in)
+	}
+	return t
+}
+
+// Add adds a processor's tally to an input's. Names of inputs come from the configuration.
+func (c *Counts) Add(input string, t *Totals) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inputs[input] == nil {
+		in := newTotals()
+		c.inputs[input] = &in
+	}
+	c.inputs[input].addTotals(t)
+}
+
+// Rule returns what matching did with a rule, over all inputs.
+func (c *Counts) Rule(id string) rules.MatchStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.rules[id]; r != nil {
+		return *r
+	}
+	return rules.MatchStats{}
+}
+
+// maxRuleCounts bounds the rules that are counted over the life of a process, reloads included.
+const maxRuleCounts = 10_000
+
+// addRule adds what matching did with a rule since it was last told.
+func (c *Counts) addRule(id string, s rules.MatchStats) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.rules[id]
+	if r == nil {
+		if len(c.rules) >= maxRuleCounts {
+			return
+		}
+		r = new(rules.MatchStats)
+		c.rules[id] = r
+	}
+	r.Matches += s.Matches
+	r.NoKey += s.NoKey
+	r.Excepted += s.Excepted
+	r.Errors += s.Errors
+	r.Tried += s.Tried
+	r.Nanoseconds += s.Nanoseconds
 }
 
 func (t *Totals) addTotals(o *Totals) {
+	t.Lines += o.Lines
+	t.Bytes += o.Bytes
+	t.Blind += o.Blind
+	if o.LastIngest >= t.LastIngest && o.Lines > 0 {
+		t.LastIngest, t.Delay = o.LastIngest, o.Delay
+	}
 	t.Events += o.Events
 	t.Quarantined += o.Quarantined
 	t.Skipped += o.Skipped

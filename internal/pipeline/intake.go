@@ -98,6 +98,7 @@ func (in *Intake) Put(ctx context.Context, b *event.Batch) error {
 	}
 	set, hash := in.rules.Current()
 	if hash != in.current {
+		in.proc.tellMatches(in.counts.addRule)
 		in.proc.SetRules(set)
 		in.current = hash
 	}
@@ -245,15 +246,25 @@ func (in *Intake) append(ctx context.Context, b *event.Batch, positions []event.
 	}
 	in.mark = in.proc.mark(positions, in.mark)
 	in.proc.Tally.Batches++
-	in.counts.Add(&in.proc.Tally)
+	if t := &in.proc.Tally; t.Lines > 0 {
+		t.LastIngest = b.Ingest
+		if t.NewestEvent != 0 {
+			t.Delay = max(0, b.Ingest-t.NewestEvent)
+		}
+	}
+	if tick {
+		for _, blind := range in.proc.Blind() {
+			in.proc.Tally.Blind += blind.Calls
+			in.log.Warn("rules are blind on a source", "source", blind.Source, "why", blind.String())
+		}
+	}
+	in.counts.Add(in.collector, &in.proc.Tally)
 	in.proc.Tally.reset()
 	if !tick {
 		return nil
 	}
+	in.proc.tellMatches(in.counts.addRule)
 	in.forget(positions)
-	for _, blind := range in.proc.Blind() {
-		in.log.Warn("rules are blind on a source", "source", blind.Source, "why", blind.String())
-	}
 	if err := in.j.SavePositions(ctx, in.subject, ref, positions); err != nil {
 		// The copy only makes the next start faster: the journal has the positions.
 		in.log.Warn("positions were not copied", "collector", in.collector, "error", err)

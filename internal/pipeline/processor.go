@@ -56,6 +56,10 @@ type Stages struct {
 	JudgeSkew bool
 	// Raw leaves out privacy, for debugging of maps on a terminal. Nothing raw is ever stored.
 	Raw bool
+	// Clock only goes forward, and measures what rules cost; nil measures nothing.
+	Clock func() time.Duration
+	// Explain, where it is not nil, sees each event after each stage. Watch sets it.
+	Explain *Explainer
 }
 
 // Processor turns lines of one source into documents and signals. It is for one goroutine.
@@ -71,7 +75,9 @@ type Processor struct {
 	sources map[event.SourceKey]*clock
 	watch   *enrich.Watch
 	newest  int64 // event time, over all sources
+	set     *rules.Set
 	matcher *rules.Matcher
+	told    []rules.MatchStats // of the matcher, by an earlier tellMatches
 }
 
 // clock is a source's progress in event time.
@@ -88,9 +94,32 @@ func NewProcessor(s Stages, who Identity) *Processor {
 
 // SetRules changes the rules that later lines are matched against; nil matches none.
 func (p *Processor) SetRules(set *rules.Set) {
-	p.matcher = nil
-	if set != nil {
-		p.matcher = set.NewMatcher()
+	p.set, p.matcher = set, nil
+	if set == nil {
+		return
+	}
+	p.matcher = set.NewMatcher()
+	p.told = make([]rules.MatchStats, len(set.Rules()))
+	if p.Clock != nil {
+		p.matcher.Measure(p.Clock)
+	}
+}
+
+// tellMatches tells what matching did with each rule since it was last told.
+func (p *Processor) tellMatches(tell func(rule string, s rules.MatchStats)) {
+	if p.matcher == nil {
+		return
+	}
+	for i, now := range p.matcher.Stats() {
+		was := &p.told[i]
+		if now == *was {
+			continue
+		}
+		tell(p.set.Rules()[i].ID, rules.MatchStats{
+			Matches: now.Matches - was.Matches, NoKey: now.NoKey - was.NoKey, Excepted: now.Excepted - was.Excepted,
+			Errors: now.Errors - was.Errors, Tried: now.Tried - was.Tried, Nanoseconds: now.Nanoseconds - was.Nanoseconds,
+		})
+		*was = now
 	}
 }
 
@@ -143,6 +172,8 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 	ev.Reset()
 	id := p.eventID(line, pos)
 	before := len(signals.Signals)
+	p.Tally.Lines++
+	p.Tally.Bytes += int64(len(line.Data))
 
 	reason := ""
 	if line.Oversize {

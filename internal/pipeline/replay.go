@@ -34,13 +34,13 @@ type Replay struct {
 	// valid until it returns.
 	Alert    func(*event.Alert) error
 	Document func(Processed) error
+	// Explain gets every line explained, in order, where New makes processors that explain; it may be nil.
+	Explain func(*Explained) error
 }
 
 // ReplayResult sums a replay up.
 type ReplayResult struct {
 	Totals
-	Lines   int64
-	Bytes   int64
 	Alerts  int64
 	Windows rules.WindowStats
 }
@@ -120,7 +120,6 @@ func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, re
 		offset := f.pos.End
 		data, oversize, n, err := f.next(r.MaxLine)
 		f.pos.End += int64(n)
-		res.Bytes += int64(n)
 		if errors.Is(err, io.EOF) {
 			f.pos.Done, f.pos.Idle = true, true
 			break
@@ -128,15 +127,25 @@ func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, re
 		if err != nil {
 			return err
 		}
+		f.lines++
 		if len(data) == 0 {
 			continue
 		}
 		if f.pos.Fingerprint.IsZero() {
 			f.pos.Fingerprint = split.WholeFingerprint(data)
 		}
-		res.Lines++
 		line := event.Line{File: index, Offset: offset, Data: data, Oversize: oversize}
 		p := f.proc.Process(&line, &f.pos, 0, signals)
+		if r.Explain != nil {
+			e, err := f.proc.Explain.Explain(&line, &p)
+			if err != nil {
+				return err
+			}
+			e.File, e.Line = f.pos.Path, f.lines
+			if err := r.Explain(&e); err != nil {
+				return err
+			}
+		}
 		if r.Document != nil && !p.Skipped {
 			if err := r.Document(p); err != nil {
 				return err
@@ -156,6 +165,7 @@ type replayFile struct {
 	closer io.Closer
 	r      *bufio.Reader
 	long   []byte // a line longer than the reader's buffer
+	lines  int
 }
 
 func (r *Replay) openFile(path string) (*replayFile, error) {
