@@ -27,6 +27,7 @@ type RuleBacktest struct {
 	ID       string
 	Severity event.Severity
 	Mode     Mode
+	Budget   int             // alerts a day; NoBudget where the rule states none
 	Alerts   []BacktestAlert // in order of time
 
 	near time.Duration // alerts of one key within it are the same incident
@@ -48,7 +49,7 @@ func NewBacktest(set *Set, id string) *Backtest {
 			continue
 		}
 		b.byID[r.ID] = len(b.Rules)
-		b.Rules = append(b.Rules, RuleBacktest{ID: r.ID, Severity: r.Severity, Mode: r.Mode, near: max(r.Window, 10*time.Minute)})
+		b.Rules = append(b.Rules, RuleBacktest{ID: r.ID, Severity: r.Severity, Mode: r.Mode, Budget: r.Budget, near: max(r.Window, 10*time.Minute)})
 	}
 	return b
 }
@@ -136,12 +137,18 @@ func (r *RuleBacktest) Worst() int {
 	return worst
 }
 
-// OverBudget are the rules with more than budget alerts on some day.
+// OverBudget are the rules with more alerts on some day than they may have: their own budget, or the
+// given one where they state none. A given budget of NoBudget holds nobody to anything.
 func (b *Backtest) OverBudget(budget int) []string {
 	var out []string
 	for i := range b.Rules {
-		if b.Rules[i].Worst() > budget {
-			out = append(out, b.Rules[i].ID)
+		r := &b.Rules[i]
+		may := r.Budget
+		if may == NoBudget {
+			may = budget
+		}
+		if may != NoBudget && r.Worst() > may {
+			out = append(out, r.ID)
 		}
 	}
 	return out

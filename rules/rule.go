@@ -37,6 +37,7 @@ type Rule struct {
 	Risk        Risk
 	Tags        RuleTags
 	Mode        Mode
+	Budget      int    // alerts it may have on a day on which nobody attacks; NoBudget where it states none
 	Playbook    string // name of the page, such as auth/bad-credentials-burst
 	Reference   string // its address
 
@@ -94,6 +95,9 @@ type RuleTags struct {
 	Reg     []string // articles of regulation
 	Concern string
 }
+
+// NoBudget is the budget of a rule that states none.
+const NoBudget = -1
 
 // Suppress holds further firings of one key back, in event time, from the alert on.
 type Suppress struct {

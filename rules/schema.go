@@ -130,6 +130,7 @@ func ruleProperties(f *forms) object {
 		"suppress": described("For how long one key has no further alert; the window by default.", object{"anyOf": []any{
 			ref("duration"), closed(object{"for": ref("duration"), "escalate_at": whole(1, 1_000_000_000), "until": enum("recovered")}),
 		}}),
+		"budget":   described("How many alerts the rule may have on a day on which nobody attacks; backtests and the pack's own test hold it to it.", whole(0, maxCount)),
 		"show":     described("Fields that alerts show beside the key.", listOf(ref("value"), 0, event.MaxShow)),
 		"playbook": described("The page for whoever is called: <area>/<name>.", matching(f.playbook.String())),
 	}

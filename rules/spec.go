@@ -54,7 +54,7 @@ func ruleKeys() []string {
 	return []string{
 		"id", "version", "title", "description", "severity", "risk", "tags", "mode", "when", "except", "needs", "by", "once",
 		"window", "threshold", "distinct", "spike", "first_seen", "sequence", "absence", "chain",
-		"suppress", "show", "playbook", "tests", "emit", "by_missing",
+		"suppress", "budget", "show", "playbook", "tests", "emit", "by_missing",
 	}
 }
 
@@ -160,6 +160,10 @@ func (sp *spec) identity(d decoder, m map[string]*node, f *forms, file string) {
 	}
 	if n := m["tags"]; n != nil {
 		sp.tags(d, n, f)
+	}
+	r.Budget = NoBudget
+	if n := m["budget"]; n != nil {
+		r.Budget = int(d.integer(n, "budget", 0, maxCount))
 	}
 	r.Mode = Live
 	if n := m["mode"]; n != nil {
