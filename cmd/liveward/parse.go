@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -15,7 +16,7 @@ import (
 
 func parseCommand() *cobra.Command {
 	var in offlineFlags
-	var raw, know bool
+	var raw, know, explain, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "parse --format FORMAT [FILE…]",
 		Short: "Lines in, one ECS document a line out",
@@ -23,30 +24,48 @@ func parseCommand() *cobra.Command {
 read gives a document with event.kind pipeline_error and the reason; a directive of a format, such as
 #Fields, gives none. Privacy is on.
 
+With --explain, what became of each line instead: which format read it and why, where each field
+comes from, what privacy took out or changed, and what in the line is in no field.
+
 Without files, lines come from standard input.`,
 		Example: `  liveward parse --format nginx_json access.json
-  tail -n 100 access.log | liveward parse --format auto`,
+  tail -n 100 access.log | liveward parse --format auto
+  tail -n 1 access.log | liveward parse --explain`,
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if raw && !know && !isTerminal(cmd.OutOrStdout()) {
 				return usageError{errors.New("--no-privacy prints raw values: only to a terminal, or with --i-know")}
+			}
+			if asJSON && !explain {
+				return usageError{errors.New("--json goes with --explain; documents are JSON anyway")}
 			}
 			plan, err := in.plan(cmd, false)
 			if err != nil {
 				return err
 			}
 			out := bufio.NewWriter(cmd.OutOrStdout())
-			r := plan.Replay(in.options(raw))
-			r.Document = func(p pipeline.Processed) error {
-				if _, err := out.Write(p.Doc); err != nil {
-					return err
+			opts := in.options(raw)
+			opts.Explain = explain
+			r := plan.Replay(opts)
+			switch {
+			case explain && asJSON:
+				r.Explain = func(e *pipeline.Explained) error { return json.NewEncoder(out).Encode(e) }
+			case explain:
+				r.Explain = func(e *pipeline.Explained) error { return printExplained(out, e) }
+			default:
+				r.Document = func(p pipeline.Processed) error {
+					if _, err := out.Write(p.Doc); err != nil {
+						return err
+					}
+					return out.WriteByte('\n')
 				}
-				return out.WriteByte('\n')
 			}
 			_, err = r.Run(cmd.Context(), orStdin(files))
 			return errors.Join(err, out.Flush())
 		},
 	}
 	in.register(cmd)
+	cmd.Flags().BoolVar(&explain, "explain", false, "say of each line how it was read, instead of its document")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "with --explain: one JSON object a line")
 	cmd.Flags().BoolVar(&raw, "no-privacy", false, "leave raw values in, to debug a map; only to a terminal")
 	cmd.Flags().BoolVar(&know, "i-know", false, "allow --no-privacy into a file or pipe")
 	return cmd

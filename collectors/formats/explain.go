@@ -53,14 +53,8 @@ type Explainer struct {
 	decided bool // auto has read a line before
 }
 
-// Explainer makes a format that explains itself.
-func (s *Set) Explainer(name string, opt Options) (*Explainer, error) {
-	f, err := s.New(name, opt)
-	if err != nil {
-		return nil, err
-	}
-	return &Explainer{Format: f, name: name}, nil
-}
+// NewExplainer makes the format of that name explain itself.
+func NewExplainer(name string, f Format) *Explainer { return &Explainer{Format: f, name: name} }
 
 // Last explains the line that was parsed last.
 func (x *Explainer) Last() Explanation { return x.last }
@@ -116,7 +110,7 @@ func (x *Explainer) chosen(a *autoFormat, name string, err error) Format {
 	case fresh, i != a.current:
 		x.last.Why = "the line has " + a.looks(i)
 	case len(x.last.Candidates) > 0 && x.last.Candidates[0].Format == name:
-		x.last.Why = "as in the lines before it, there is " + a.looks(i)
+		x.last.Why = "as the lines before it, it has " + a.looks(i)
 	default:
 		x.last.Why = "the lines before it were of this format, and it fits"
 	}

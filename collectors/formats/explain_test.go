@@ -16,13 +16,19 @@ import (
 	"github.com/liveward/liveward/internal/event"
 )
 
-// explain reads lines with a format that explains itself, and explains the last of them.
-func explain(t *testing.T, format string, lines ...string) (Explanation, *event.Event) {
+func newExplainer(t *testing.T, s *Set, name string) *Explainer {
 	t.Helper()
-	x, err := load(t).Explainer(format, Options{})
+	f, err := s.New(name, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return NewExplainer(name, f)
+}
+
+// explain reads lines with a format that explains itself, and explains the last of them.
+func explain(t *testing.T, format string, lines ...string) (Explanation, *event.Event) {
+	t.Helper()
+	x := newExplainer(t, load(t), format)
 	ev := newEvent()
 	for _, l := range lines {
 		ev.Reset()
@@ -97,10 +103,7 @@ func TestExplainEverything(t *testing.T) {
 	fields, unknown := 0, map[string]int{}
 	for _, file := range files {
 		name := filepath.Base(filepath.Dir(file))
-		x, err := s.Explainer(name, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := newExplainer(t, s, name)
 		in, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -133,10 +136,7 @@ func TestExplainEverything(t *testing.T) {
 // TestExplainReadsTheSame: what explains itself gives the event that the format gives, of every line.
 func TestExplainReadsTheSame(t *testing.T) {
 	s := load(t)
-	x, err := s.Explainer(Auto, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := newExplainer(t, s, Auto)
 	plain, err := s.New(Auto, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -162,13 +162,10 @@ func TestExplainAuto(t *testing.T) {
 		t.Errorf("candidates %v", e.Candidates)
 	}
 	e, _ = explain(t, Auto, typical["nginx_json"], typical["nginx_json"])
-	if !strings.HasPrefix(e.Why, "as in the lines before it") {
+	if !strings.HasPrefix(e.Why, "as the lines before it") {
 		t.Errorf("why %q", e.Why)
 	}
-	x, err := load(t).Explainer(Auto, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := newExplainer(t, load(t), Auto)
 	if err := x.Parse([]byte("hello world"), newEvent()); err == nil || x.Last().Why != "no format fits the line" || x.Last().Format != "" {
 		t.Errorf("%v, %+v", err, x.Last())
 	}

@@ -104,6 +104,7 @@ func (o Offline) input(inputs []InputConfig) (InputConfig, error) {
 // ReplayOptions are what a replay has beside the plan.
 type ReplayOptions struct {
 	Raw     bool // leave privacy out
+	Explain bool // make the processors explain what they do
 	Version string
 }
 
@@ -118,10 +119,14 @@ func (p *Plan) Replay(o ReplayOptions) *pipeline.Replay {
 			if err != nil {
 				return nil, err
 			}
-			return pipeline.NewProcessor(pipeline.Stages{
+			stages := pipeline.Stages{
 				Format: format, Vendors: p.Vendors, Vendor: in.Vendor, Enrich: in.enricher, Privacy: p.Privacy.Worker(),
 				Lateness: in.lateness(), Raw: o.Raw,
-			}, pipeline.Identity{}), nil
+			}
+			if o.Explain {
+				pipeline.Watch(&stages, in.Format)
+			}
+			return pipeline.NewProcessor(stages, pipeline.Identity{}), nil
 		},
 		Windows: rules.WindowConfig{Lateness: in.lateness()},
 	}

@@ -185,14 +185,19 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 		reason = err.Error()
 	}
 	if reason == "" {
+		p.trace(stageFormat)
 		p.Vendors.Apply(ev, p.Vendor)
+		p.trace(stageVendor)
 		p.Enrich.Apply(ev)
+		p.trace(stageEnrich)
 		p.stamp(ev, pos, ingest)
 		p.provenance(ev, id, line, pos, ingest)
+		p.trace(stageAgent)
 		p.watch.Observe(p.Enrich, ev)
 		if !p.Raw {
 			p.Privacy.Apply(ev)
 		}
+		p.trace(stagePrivacy)
 	} else {
 		p.quarantine(line, pos, ingest, id, reason)
 	}
@@ -212,6 +217,21 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 	}
 	p.Tally.add(ev, reason != "")
 	return Processed{ID: id, Doc: p.doc, Tenant: ev.Str(event.OrganizationID), Quarantined: reason != "", Signals: size}
+}
+
+// The stages that an event goes through.
+const (
+	stageFormat  = "format"
+	stageVendor  = "vendor map"
+	stageEnrich  = "enrich"
+	stageAgent   = "agent"
+	stagePrivacy = "privacy"
+)
+
+func (p *Processor) trace(stage string) {
+	if p.Explain != nil {
+		p.Explain.trace(stage, &p.ev)
+	}
 }
 
 // match adds the event's signals to the buffer and returns what they take in the journal, at most.

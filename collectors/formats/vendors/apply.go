@@ -135,6 +135,21 @@ func missingVerdict(ev *event.Event) bool {
 	return false
 }
 
+// NameOf is the name of the map that Apply reads an event with; "" where the event has no answer.
+func (s *Set) NameOf(ev *event.Event, fallback string) string {
+	if !answered(ev) {
+		return ""
+	}
+	name := ev.Str(event.LivenessVendor)
+	if name == "" {
+		name = fallback
+	}
+	if v := s.byName[name]; v != nil {
+		return v.name
+	}
+	return Generic
+}
+
 func (s *Set) vendorOf(ev *event.Event, fallback string) *vendor {
 	name := ev.Str(event.LivenessVendor)
 	if name == "" {
