@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +26,7 @@ import (
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/collectorstest"
+	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/collectors/push"
 	"github.com/liveward/liveward/internal/event"
 )
@@ -97,6 +97,33 @@ func TestContract(t *testing.T) {
 			},
 		}
 	})
+}
+
+func TestListener(t *testing.T) {
+	collectorstest.RunListener(t, collectorstest.Listener{
+		New: func(t *testing.T, with collectorstest.Listening) collectors.Collector {
+			return newCollector(t, push.Config{
+				TLS: with.TLS, Allow: with.Allow, MaxConns: with.Conns, HeaderTime: with.Slow, BodyTime: with.Slow, IdleTime: with.Slow,
+			}, nil, time.Now)
+		},
+		Addr: func(c collectors.Collector) net.Addr { return c.(*push.Collector).Addr() },
+		Send: collectorstest.Post("/", "text/plain"),
+		Begin: []string{
+			"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc",
+			"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
+		},
+	})
+}
+
+// Others can reach an address with no more than a client CA.
+func TestClientCertificatesAreEnough(t *testing.T) {
+	ca := collectorstest.NewAuthority(t)
+	certificate, key := ca.Issue(t, "listener")
+	id, err := listen.NewIdentity(listen.TLS{Certificate: certificate, Key: key, ClientCA: ca.PEM})
+	if err != nil {
+		t.Fatal(err)
+	}
+	newCollector(t, push.Config{Address: "0.0.0.0:0", TLS: id}, nil, time.Now)
 }
 
 type request struct {
@@ -486,91 +513,6 @@ func TestGroupCommit(t *testing.T) {
 	s := c.Stats()
 	if s.Lines != senders || s.Batches > senders/2 {
 		t.Errorf("%d lines in %d batches", s.Lines, s.Batches)
-	}
-}
-
-func TestSlowSenders(t *testing.T) {
-	sink := collectorstest.NewSink(t)
-	c := newCollector(t, push.Config{HeaderTime: 50 * time.Millisecond, BodyTime: 50 * time.Millisecond, IdleTime: 50 * time.Millisecond}, nil, time.Now)
-	run := collectorstest.Start(t, c, sink)
-	for _, head := range []string{
-		"", "POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc",
-		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
-	} {
-		conn, err := net.Dial("tcp", c.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.WriteString(conn, head)
-		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-		if _, err := io.ReadAll(conn); errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
-			t.Errorf("%q: still connected", head)
-		}
-		_ = conn.Close()
-	}
-	run.Stop(t)
-	if n := len(sink.Lines()); n > 0 {
-		t.Errorf("%d lines of requests that did not come whole", n)
-	}
-}
-
-func isTimeout(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
-}
-
-func TestConnectionStorm(t *testing.T) {
-	sink := collectorstest.NewSink(t)
-	c := newCollector(t, push.Config{MaxConns: 4}, nil, time.Now)
-	run := collectorstest.Start(t, c, sink)
-	var conns []net.Conn
-	closed := 0
-	for range 50 {
-		conn, err := net.Dial("tcp", c.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		conns = append(conns, conn)
-	}
-	for _, conn := range conns[4:] {
-		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-		if _, err := conn.Read(make([]byte, 1)); err != nil && !isTimeout(err) {
-			closed++
-		}
-	}
-	if closed != 46 || c.Stats().Crowded != 46 {
-		t.Errorf("%d connections closed, %d counted, want 46", closed, c.Stats().Crowded)
-	}
-	for _, conn := range conns {
-		_ = conn.Close()
-	}
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+c.Addr().String(), strings.NewReader("after"))
-		if resp, err := client(t).Do(req); err == nil {
-			_ = resp.Body.Close()
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("no place after the storm: %v", err)
-		}
-	}
-	run.Stop(t)
-}
-
-func TestPeersThatAreNotAllowed(t *testing.T) {
-	c := newCollector(t, push.Config{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, nil, time.Now)
-	collectorstest.Start(t, c, collectorstest.NewSink(t))
-	conn, err := net.Dial("tcp", c.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-	if _, err := conn.Read(make([]byte, 1)); err == nil || isTimeout(err) {
-		t.Errorf("read %v, want a closed connection", err)
-	}
-	if n := c.Stats().Forbidden; n != 1 {
-		t.Errorf("%d counted", n)
 	}
 }
 

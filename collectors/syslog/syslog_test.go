@@ -77,16 +77,6 @@ func TestContract(t *testing.T) {
 	}
 }
 
-func gone(t *testing.T, conn net.Conn) {
-	t.Helper()
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-	_, err := conn.Read(make([]byte, 1))
-	var ne net.Error
-	if err == nil || errors.As(err, &ne) && ne.Timeout() {
-		t.Errorf("read gives %v, want a closed connection", err)
-	}
-}
-
 func TestStreams(t *testing.T) {
 	long := strings.Repeat("x", 500)
 	f := func(name, in string, want ...string) {
@@ -237,43 +227,38 @@ func TestStreamWaitsForTheJournal(t *testing.T) {
 	}
 }
 
-func TestSlowSenders(t *testing.T) {
-	c := newCollector(t, syslog.Config{TCP: "127.0.0.1:0", IdleTime: 50 * time.Millisecond, FrameTime: 50 * time.Millisecond}, nil, time.Now)
-	collectorstest.Start(t, c, collectorstest.NewSink(t))
-	gone(t, dial(t, c, "tcp"))
-	conn := dial(t, c, "tcp")
-	_, _ = io.WriteString(conn, "<13>half a mess")
-	gone(t, conn)
-	waitFor(t, "the counts", func() bool { return c.Stats().Slow == 2 })
+func TestListener(t *testing.T) {
+	var secure bool
+	collectorstest.RunListener(t, collectorstest.Listener{
+		New: func(t *testing.T, with collectorstest.Listening) collectors.Collector {
+			cfg := syslog.Config{Allow: with.Allow, MaxConns: with.Conns, IdleTime: with.Slow, FrameTime: with.Slow, HandshakeTime: with.Slow}
+			if secure = with.TLS != nil; secure {
+				cfg.Secure, cfg.TLS = "127.0.0.1:0", with.TLS
+			} else {
+				cfg.TCP = "127.0.0.1:0"
+			}
+			return newCollector(t, cfg, nil, time.Now)
+		},
+		Addr: func(c collectors.Collector) net.Addr {
+			if secure {
+				return c.(*syslog.Collector).Addr("tls")
+			}
+			return c.(*syslog.Collector).Addr("tcp")
+		},
+		Send: func(conn net.Conn, line string) error {
+			_, err := io.WriteString(conn, head+line+"\n")
+			return err
+		},
+		Begin: []string{"<13>half a mess", "100 <13>half"},
+	})
 }
 
-func TestConnectionStorm(t *testing.T) {
-	sink := collectorstest.NewSink(t)
-	c := newCollector(t, syslog.Config{TCP: "127.0.0.1:0", MaxConns: 3}, nil, time.Now)
-	collectorstest.Start(t, c, sink)
-	var kept []net.Conn
-	for i := range 30 {
-		conn := dial(t, c, "tcp")
-		if i < 3 {
-			kept = append(kept, conn)
-			continue
-		}
-		gone(t, conn)
-	}
-	if n := c.Stats().Crowded; n != 27 {
-		t.Errorf("%d counted, want 27", n)
-	}
-	for _, conn := range kept {
-		_, _ = io.WriteString(conn, head+"kept\n")
-	}
-	sink.WaitLines(3)
-}
-
+// What was refused is counted.
 func TestPeersThatAreNotAllowed(t *testing.T) {
 	sink := collectorstest.NewSink(t)
 	c := newCollector(t, syslog.Config{TCP: "127.0.0.1:0", UDP: "127.0.0.1:0", Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, nil, time.Now)
 	run := collectorstest.Start(t, c, sink)
-	gone(t, dial(t, c, "tcp"))
+	collectorstest.Gone(t, dial(t, c, "tcp"))
 	_, _ = io.WriteString(dial(t, c, "udp"), head+"x")
 	waitFor(t, "the counts", func() bool { return c.Stats().Forbidden == 2 })
 	run.Stop(t)
