@@ -33,6 +33,25 @@ gives is *blind* and shown as such.
 `
 
 const formatsNotes = `
+## Snippets: how a gateway logs the liveness answer
+
+The liveness answer stands in a response body, and no body belongs in a log. Let the adapter in front of the
+vendor repeat it in headers (` + "`X-Liveness-Decision`" + `, ` + "`X-Liveness-Score`" + `, …), and let the gateway log those. The
+files in ` + "[`collectors/formats/snippets`](../collectors/formats/snippets)" + ` do that, without bodies, cookies,
+` + "`Authorization`" + ` or whole API keys:
+
+| gateway | file | format | how it is tested |
+| --- | --- | --- | --- |
+| nginx | ` + "[`nginx.conf`](../collectors/formats/snippets/nginx.conf)" + ` | ` + "`nginx_json`" + ` | in the real nginx |
+| HAProxy | ` + "[`haproxy.cfg`](../collectors/formats/snippets/haproxy.cfg)" + ` | ` + "`haproxy_http`" + `, ` + "`haproxy_https`" + ` | in the real HAProxy |
+| Envoy | ` + "[`envoy.yaml`](../collectors/formats/snippets/envoy.yaml)" + ` | ` + "`envoy_json`" + ` | in the real Envoy |
+| Kong | ` + "[`kong.yaml`](../collectors/formats/snippets/kong.yaml)" + ` | ` + "`kong_json`" + ` | its Lua in the real nginx with the Lua module; Kong itself is not run |
+| APISIX | ` + "[`apisix.yaml`](../collectors/formats/snippets/apisix.yaml)" + ` | ` + "`apisix_json`" + ` | its Lua and variables in the real nginx with the Lua module; APISIX itself is not run |
+
+The tests compare every field of the event. Apache (` + "`apache_common`" + `, ` + "`apache_combined`" + `), nginx's own log and its
+error log, and caddy (` + "`caddy_json`" + `) are read from real programs as well; they need no snippet, but caddy writes
+whole API keys unless a log filter takes them out.
+
 ## HAProxy: captures in this order
 
 HAProxy logs captured headers without their names, so the order counts. Leave a capture out only at the end:
@@ -40,16 +59,7 @@ HAProxy logs captured headers without their names, so the order counts. Leave a 
     http-request  capture: user-agent, x-forwarded-for, x-request-id, host, consumer
     http-response capture: decision, score, session, vendor, threshold, reason, attempt, transaction
 
-In a frontend:
-
-    capture request header user-agent len 256
-    capture request header x-forwarded-for len 256
-    capture request header x-request-id len 64
-    capture request header host len 128
-    capture response header x-liveness-decision len 32
-    capture response header x-liveness-score len 16
-    capture response header x-liveness-session len 64
-
+` + "[`snippets/haproxy.cfg`](../collectors/formats/snippets/haproxy.cfg)" + ` has the lines for a frontend.
 At least one request header must be captured: a lone pair of braces is taken as the request's.
 
 ## Envelopes

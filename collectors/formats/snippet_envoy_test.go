@@ -71,8 +71,8 @@ func TestEnvoySnippet(t *testing.T) {
 	startGateway(t, dir, secure, envoy, "-c", "envoy.json", "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "error", "--file-flush-interval-msec", "50")
 
 	calls := newSender(t)
-	resp := calls.check("https://" + secure)
-	if got := resp.Header.Get("X-Liveness-Score"); got != "" {
+	answer := calls.check("https://" + secure)
+	if got := answer.Get("X-Liveness-Score"); got != "" {
 		t.Errorf("the caller is told the score: %q", got)
 	}
 	calls.send("POST", "http://"+plain+"/v1/liveness/check", "")

@@ -52,8 +52,8 @@ backend gone
 	startGateway(t, dir, plain, findProgram(t, "haproxy", "haproxy"), "-db", "-f", "haproxy.cfg")
 
 	calls := newSender(t)
-	resp := calls.check("http://" + plain)
-	if got := resp.Header.Get("X-Liveness-Score"); got != "" {
+	answer := calls.check("http://" + plain)
+	if got := answer.Get("X-Liveness-Score"); got != "" {
 		t.Errorf("the caller is told the score: %q", got)
 	}
 	calls.send("POST", "http://"+plain+"/v1/liveness/check", "")
