@@ -6,22 +6,19 @@ import (
 	"github.com/liveward/liveward/internal/event"
 )
 
-// key looks the call's key up in the roster and sets what it says of it.
-func (e *Enricher) key(ev *event.Event, client netip.Addr) *rosterKey {
+// describe looks the call's key up in the roster and sets what it says of it.
+func (r *KeyRoster) describe(ev *event.Event, client netip.Addr) *rosterKey {
 	// The roster alone says these: a log cannot.
 	ev.Clear(event.APIKeyOwner)
 	ev.Clear(event.APIKeyCreated)
 	ev.Clear(event.APIKeyScope)
 	ev.Clear(event.ClientAllowListed)
 	ev.Clear(event.DataRegionAllowed)
-	if e.cfg.Keys == nil {
-		return nil
-	}
 	raw := ev.Str(event.APIKeyID)
-	if raw == "" {
+	if r == nil || raw == "" {
 		return nil
 	}
-	k := e.cfg.Keys.lookup(raw)
+	k := r.lookup(raw)
 	if k == nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -25,16 +26,25 @@ type Config struct {
 	Routes []Route
 	// Keys is the roster of API keys; nil where there is none.
 	Keys *KeyRoster
+	// Addresses is what is known of addresses, for all sources; nil where nothing is.
+	Addresses *Addresses
 }
 
-// Enricher enriches events. It is immutable, but for a cache that locks itself, and safe for
-// concurrent use.
+// Enricher enriches events. It is safe for concurrent use, and immutable but for what it knows of keys
+// and addresses, which Use changes as a whole, and for caches that lock themselves.
 type Enricher struct {
 	cfg     Config
+	known   atomic.Pointer[known]
 	trusted []netip.Prefix
 	routes  []route
 	expect  uint32 // actions that should yield an outcome
 	agents  *lru.Cache[string, agent]
+}
+
+// known is what comes from files that may change while the agent runs.
+type known struct {
+	keys      *KeyRoster
+	addresses *Addresses
 }
 
 // agentCache bounds the cache of user agents, in entries of at most maxAgent bytes and some 150 more.
@@ -46,6 +56,7 @@ func New(cfg Config) (*Enricher, error) {
 		cfg.Routes = DefaultRoutes()
 	}
 	e := &Enricher{cfg: cfg}
+	e.Use(cfg.Keys, cfg.Addresses)
 	e.cfg.Tags = slices.Clone(cfg.Tags)
 	var errs []error
 	for _, p := range cfg.TrustedProxies {
@@ -77,6 +88,12 @@ func New(cfg Config) (*Enricher, error) {
 	return e, nil
 }
 
+// Use changes what is known of keys and addresses. An event sees either the old or the new.
+func (e *Enricher) Use(keys *KeyRoster, addresses *Addresses) { e.known.Store(&known{keys, addresses}) }
+
+// Keys is the roster in use, nil where there is none.
+func (e *Enricher) Keys() *KeyRoster { return e.known.Load().keys }
+
 // Apply enriches ev in place. Strings it sets are constants, configuration, or live as long as ev.
 func (e *Enricher) Apply(ev *event.Event) {
 	e.Stamp(ev)
@@ -93,7 +110,9 @@ func (e *Enricher) Apply(ev *event.Event) {
 	e.attacks(ev)
 	client := e.addresses(ev)
 	e.action(ev)
-	k := e.key(ev, client)
+	known := e.known.Load()
+	k := known.keys.describe(ev, client)
+	known.addresses.caller(ev, client)
 	e.credentials(ev, k)
 	outcome(ev)
 	if ua := ev.Str(event.UserAgentOriginal); ua != "" {
