@@ -39,6 +39,7 @@ type Auth struct {
 	Tokens    []string      // bearer tokens; Firehose sends its access key instead
 	Users     []User        // basic authentication
 	Secrets   []string      // signing secrets; two while one is being replaced
+	Scheme    Scheme        // of signatures; that of SignatureHeader where nil
 	Tolerance time.Duration // between a signature's time and now, either way; 5 min
 }
 
@@ -47,12 +48,24 @@ type User struct{ Name, Password string }
 
 func (a *Auth) none() bool { return len(a.Tokens) == 0 && len(a.Users) == 0 && len(a.Secrets) == 0 }
 
-var (
-	errNoCredential = errors.New("credential is missing or wrong")
-	errSkew         = errors.New("time of the signature is too far from now")
-	errUsed         = errors.New("signature was used before")
-	errGuardFull    = errors.New("too many signatures in use")
-)
+// errGuardFull is not the sender's: another time there is room.
+var errGuardFull = errors.New("too many signatures in use")
+
+// Scheme is how senders sign their requests. Methods are called by many goroutines at once.
+type Scheme interface {
+	// Claim reads a request's signature from its header; false where there is none that can be read.
+	Claim(h http.Header) (Claim, bool)
+	// Sum is the signature that a secret makes of a request: of the header as far as it is signed, the
+	// claim's time, and the body as it is sent. Nil fits no claim.
+	Sum(secret []byte, h http.Header, c Claim, body []byte) []byte
+}
+
+// Claim is what a header says of its signature.
+type Claim struct {
+	At   int64    // seconds since the epoch; zero where the scheme signs no time
+	Text string   // the time as it was sent
+	MACs [][]byte // one of them has to fit
+}
 
 // guard judges credentials, and remembers signatures for as long as they could be sent again.
 type guard struct {
@@ -60,7 +73,9 @@ type guard struct {
 	tokens    [][sha256.Size]byte
 	users     [][sha256.Size]byte
 	secrets   [][]byte
+	scheme    Scheme
 	tolerance time.Duration
+	replays   bool // a signature may come again: deliveries are remembered instead
 	now       func() time.Time
 
 	mu    sync.Mutex
@@ -72,7 +87,10 @@ func newGuard(a Auth, now func() time.Time) (*guard, error) {
 	if a.Tolerance < time.Second {
 		return nil, errors.New("tolerance of signatures is below a second")
 	}
-	g := &guard{open: a.none(), tolerance: a.Tolerance, now: now, used: map[[sha256.Size]byte]int64{}}
+	if a.Scheme == nil {
+		a.Scheme = own{}
+	}
+	g := &guard{open: a.none(), scheme: a.Scheme, tolerance: a.Tolerance, now: now, used: map[[sha256.Size]byte]int64{}}
 	short := false
 	for _, t := range a.Tokens {
 		short = short || len(t) < shortestSecret
@@ -107,9 +125,8 @@ func among(known [][sha256.Size]byte, given string) bool {
 
 // signature is a claim that is judged once the body is there.
 type signature struct {
-	at   int64
-	text string // the seconds as they were sent
-	mac  [sha256.Size]byte
+	Claim
+	tag [sha256.Size]byte // what must not come twice; set once it is judged
 }
 
 // admit judges a request's header, before its body is read. A signature is to be verified then.
@@ -132,58 +149,75 @@ func (g *guard) admit(h http.Header, r *http.Request) (*signature, error) {
 	if len(g.secrets) == 0 {
 		return nil, errNoCredential
 	}
-	s, ok := parseSignature(h.Values(SignatureHeader))
+	claim, ok := g.scheme.Claim(h)
 	if !ok {
 		return nil, errNoCredential
 	}
 	now, tolerance := g.now().Unix(), int64(g.tolerance/time.Second)
-	if s.at < now-tolerance || s.at > now+tolerance {
+	if claim.At != 0 && (claim.At < now-tolerance || claim.At > now+tolerance) {
 		return nil, errSkew
 	}
-	return s, nil
+	return &signature{Claim: claim}, nil
 }
 
-func parseSignature(values []string) (*signature, bool) {
+// own is the scheme of SignatureHeader.
+type own struct{}
+
+// Claim implements Scheme.
+func (own) Claim(h http.Header) (Claim, bool) { return ParseClaim(h.Values(SignatureHeader)) }
+
+// Sum implements Scheme.
+func (own) Sum(secret []byte, h http.Header, c Claim, body []byte) []byte {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(c.Text + "." + h.Get(IdempotencyHeader) + "."))
+	mac.Write(body)
+	return mac.Sum(nil)
+}
+
+// ParseClaim reads a header of the form t=<seconds since the epoch>,v1=<hex of an HMAC-SHA256>.
+func ParseClaim(values []string) (Claim, bool) {
+	var c Claim
 	if len(values) != 1 || len(values[0]) > 256 {
-		return nil, false
+		return c, false
 	}
-	s, seen := new(signature), 0
 	for part := range strings.SplitSeq(values[0], ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		switch name {
 		case "t":
 			at, err := strconv.ParseInt(value, 10, 64)
-			if err != nil || at < 0 || at > 1<<40 {
-				return nil, false
+			if err != nil || at <= 0 || at > 1<<40 {
+				return c, false
 			}
-			s.at, s.text = at, value
-			seen |= 1
+			c.At, c.Text = at, value
 		case "v1":
 			mac, err := hex.DecodeString(value)
-			if err != nil || len(mac) != len(s.mac) {
-				return nil, false
+			if err != nil || len(mac) != sha256.Size {
+				return c, false
 			}
-			copy(s.mac[:], mac)
-			seen |= 2
+			c.MACs = [][]byte{mac}
 		}
 	}
-	return s, seen == 3
+	return c, c.At != 0 && len(c.MACs) == 1
 }
 
 // verify judges a signature against the body. A good one is used from then on; forgive gives it back
 // when the request could not be made durable, so that the same request may come again.
-func (g *guard) verify(s *signature, key string, body []byte) error {
+func (g *guard) verify(s *signature, h http.Header, body []byte) error {
 	good := false
 	for _, secret := range g.secrets {
-		mac := hmac.New(sha256.New, secret)
-		mac.Write([]byte(s.text + "." + key + "."))
-		mac.Write(body)
-		if hmac.Equal(mac.Sum(nil), s.mac[:]) {
-			good = true
+		sum := g.scheme.Sum(secret, h, s.Claim, body)
+		for _, mac := range s.MACs {
+			if len(sum) > 0 && hmac.Equal(sum, mac) {
+				good = true
+				s.tag = sha256.Sum256(append([]byte(s.Text+"."), sum...))
+			}
 		}
 	}
 	if !good {
 		return errNoCredential
+	}
+	if g.replays {
+		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -196,13 +230,13 @@ func (g *guard) verify(s *signature, key string, body []byte) error {
 			}
 		}
 	}
-	if _, ok := g.used[s.mac]; ok {
+	if _, ok := g.used[s.tag]; ok {
 		return errUsed
 	}
 	if len(g.used) >= maxUsed {
 		return errGuardFull
 	}
-	g.used[s.mac] = s.at + tolerance
+	g.used[s.tag] = max(s.At, now) + tolerance
 	return nil
 }
 
@@ -212,5 +246,5 @@ func (g *guard) forgive(s *signature) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.used, s.mac)
+	delete(g.used, s.tag)
 }

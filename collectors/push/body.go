@@ -10,12 +10,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-var (
-	errTooLarge  = errors.New("body is too large")
-	errMemory    = errors.New("too much is being read")
-	errCorrupted = errors.New("compressed body is broken")
-	errEncoding  = errors.New("content encoding is none of gzip, zstd and identity")
-)
+// errMemory is not the sender's: another time there is room.
+var errMemory = errors.New("too much is being read")
 
 // zstdWindow is what a sender's compression may make the reader remember; RFC 8878 asks for as much.
 const zstdWindow = 8 << 20

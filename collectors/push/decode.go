@@ -4,34 +4,12 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 
-	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/collectors/internal/walk"
 )
 
-var (
-	errMalformed = errors.New("body is not the JSON it begins as")
-	errShape     = errors.New("body is not a Firehose delivery")
-	errLines     = errors.New("body has too many lines")
-)
-
-const (
-	lineStep = 256 // lines for which memory is borrowed at a time
-	lineCost = 96  // bytes of a line beside its text, while its slice grows
-)
-
-// decoded is what a body holds.
-type decoded struct {
-	lines []event.Line
-	end   int64 // of the last line, as if the lines were a file with a line end behind each
-	// id and its namespace name the delivery where the body itself does.
-	id, idKind string
-
-	maxLine  int
-	maxLines int
-	room     int64 // bytes that may still be unpacked
-	memory   *loan
-}
+// decoder finds the lines of what is pushed.
+type decoder struct{ *Lines }
 
 // decode finds the lines of a body. The lines point into it, and it is written to.
 //
@@ -39,7 +17,7 @@ type decoded struct {
 // line, and the envelopes of Firehose, Pub/Sub, event hubs and log entries the lines they hold.
 // Anything else is lines of text, of which each stands for itself: a broken one is for the format to
 // refuse, and takes none of its neighbours along.
-func (d *decoded) decode(body []byte, isJSON, firehose bool) error {
+func (d *decoder) decode(body []byte, isJSON, firehose bool) error {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	if len(body) == 0 {
 		return nil
@@ -61,7 +39,7 @@ func (d *decoded) decode(body []byte, isJSON, firehose bool) error {
 		return errShape
 	}
 	if isJSON && !anyObject(body) {
-		return errMalformed
+		return ErrMalformed
 	}
 	return d.text(body)
 }
@@ -77,53 +55,22 @@ func anyObject(body []byte) bool {
 }
 
 // text takes the lines of a text.
-func (d *decoded) text(text []byte) error {
+func (d *decoder) text(text []byte) error {
 	for line := range bytes.SplitSeq(text, []byte{'\n'}) {
-		if err := d.line(bytes.TrimSuffix(line, []byte{'\r'})); err != nil {
+		if err := d.Add(bytes.TrimSuffix(line, []byte{'\r'})); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// value takes a JSON value as one line. A line end in valid JSON stands between tokens only.
-func (d *decoded) value(v []byte) error {
-	for i, c := range v {
-		if c == '\n' || c == '\r' {
-			v[i] = ' '
-		}
-	}
-	return d.line(v)
-}
-
-func (d *decoded) line(line []byte) error {
-	if len(line) == 0 {
-		return nil
-	}
-	if len(d.lines) >= d.maxLines {
-		return errLines
-	}
-	if len(d.lines)%lineStep == 0 {
-		if err := d.memory.take(lineStep * lineCost); err != nil {
-			return err
-		}
-	}
-	l := event.Line{Offset: d.end, Data: line}
-	if len(line) > d.maxLine {
-		l.Data, l.Oversize = line[:d.maxLine], true
-	}
-	d.lines = append(d.lines, l)
-	d.end += int64(len(line)) + 1
-	return nil
-}
-
-func (d *decoded) array(v []byte) error {
+func (d *decoder) array(v []byte) error {
 	var err error
-	elements(v, func(e []byte) bool {
+	walk.Elements(v, func(e []byte) bool {
 		if list := wrapped(e); list != nil {
-			elements(list, func(e []byte) bool { err = d.value(e); return err == nil })
+			walk.Elements(list, func(e []byte) bool { err = d.Value(e); return err == nil })
 		} else {
-			err = d.value(e)
+			err = d.Value(e)
 		}
 		return err == nil
 	})
@@ -135,7 +82,7 @@ func (d *decoded) array(v []byte) error {
 func wrapped(v []byte) []byte {
 	var list []byte
 	alone := true
-	members(v, func(key, value []byte) {
+	walk.Members(v, func(key, value []byte) {
 		switch string(key) {
 		case "records", "entries":
 			if list == nil && value[0] == '[' {
@@ -152,16 +99,16 @@ func wrapped(v []byte) []byte {
 		return nil
 	}
 	objects := true
-	elements(list, func(e []byte) bool { objects = e[0] == '{'; return objects })
+	walk.Elements(list, func(e []byte) bool { objects = e[0] == '{'; return objects })
 	if !objects {
 		return nil
 	}
 	return list
 }
 
-func (d *decoded) object(v []byte, firehose bool) error {
+func (d *decoder) object(v []byte, firehose bool) error {
 	var records, message, request, subscription []byte
-	members(v, func(key, value []byte) {
+	walk.Members(v, func(key, value []byte) {
 		switch string(key) {
 		case "requestId":
 			request = value
@@ -174,27 +121,25 @@ func (d *decoded) object(v []byte, firehose bool) error {
 		}
 	})
 	switch {
-	case firehose || isString(request) && dataRecords(records):
-		if !isString(request) || !dataRecords(records) {
+	case firehose || walk.IsString(request) && dataRecords(records):
+		if !walk.IsString(request) || !dataRecords(records) {
 			return errShape
 		}
-		d.id, d.idKind = unquote(request), "firehose"
+		d.Name("firehose", walk.Unquote(request))
 		var err error
-		elements(records, func(e []byte) bool { err = d.data(member(e, "data")); return err == nil })
+		walk.Elements(records, func(e []byte) bool { err = d.data(walk.Member(e, "data")); return err == nil })
 		return err
-	case len(message) > 0 && message[0] == '{' && isString(subscription) && isString(member(message, "data")) && isString(member(message, "messageId")):
-		d.id, d.idKind = unquote(member(message, "messageId")), "pubsub"
-		return d.data(member(message, "data"))
+	case len(message) > 0 && message[0] == '{' && walk.IsString(subscription) && walk.IsString(walk.Member(message, "data")) && walk.IsString(walk.Member(message, "messageId")):
+		d.Name("pubsub", walk.Unquote(walk.Member(message, "messageId")))
+		return d.data(walk.Member(message, "data"))
 	}
 	if list := wrapped(v); list != nil {
 		var err error
-		elements(list, func(e []byte) bool { err = d.value(e); return err == nil })
+		walk.Elements(list, func(e []byte) bool { err = d.Value(e); return err == nil })
 		return err
 	}
-	return d.value(v)
+	return d.Value(v)
 }
-
-func isString(v []byte) bool { return len(v) > 1 && v[0] == '"' }
 
 // dataRecords tells whether v is a list of objects with data, as Firehose delivers them.
 func dataRecords(v []byte) bool {
@@ -202,8 +147,8 @@ func dataRecords(v []byte) bool {
 		return false
 	}
 	ok := true
-	elements(v, func(e []byte) bool {
-		ok = e[0] == '{' && isString(member(e, "data"))
+	walk.Elements(v, func(e []byte) bool {
+		ok = e[0] == '{' && walk.IsString(walk.Member(e, "data"))
 		return ok
 	})
 	return ok
@@ -211,19 +156,19 @@ func dataRecords(v []byte) bool {
 
 // data takes what a base64 string holds: lines, a JSON value, or either of them compressed, as
 // CloudWatch sends it.
-func (d *decoded) data(quoted []byte) error {
+func (d *decoder) data(quoted []byte) error {
 	text := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(text, '\\') >= 0 {
-		text = []byte(unquote(quoted))
+		text = []byte(walk.Unquote(quoted))
 	}
 	size := int64(base64.StdEncoding.DecodedLen(len(text)))
-	if err := d.take(size); err != nil {
+	if err := d.Take(size); err != nil {
 		return err
 	}
 	out := make([]byte, size)
 	n, err := base64.StdEncoding.Decode(out, text)
 	if err != nil {
-		return errMalformed
+		return ErrMalformed
 	}
 	out = out[:n]
 	if bytes.HasPrefix(out, []byte{0x1f, 0x8b}) {
@@ -236,45 +181,34 @@ func (d *decoded) data(quoted []byte) error {
 	if len(out) == 0 || out[0] != '{' || !json.Valid(out) {
 		return d.text(out)
 	}
-	if kind := member(out, "messageType"); isString(kind) {
-		if events := member(out, "logEvents"); len(events) > 0 && events[0] == '[' {
+	if kind := walk.Member(out, "messageType"); walk.IsString(kind) {
+		if events := walk.Member(out, "logEvents"); len(events) > 0 && events[0] == '[' {
 			if string(kind) == `"CONTROL_MESSAGE"` {
 				return nil // CloudWatch looks whether anybody is there
 			}
 			return d.logEvents(events)
 		}
 	}
-	return d.value(out)
+	return d.Value(out)
 }
 
 // logEvents takes the messages of a CloudWatch subscription, each as one line.
-func (d *decoded) logEvents(events []byte) error {
+func (d *decoder) logEvents(events []byte) error {
 	var err error
-	elements(events, func(e []byte) bool {
+	walk.Elements(events, func(e []byte) bool {
 		message := []byte(nil)
 		if e[0] == '{' {
-			message = member(e, "message")
+			message = walk.Member(e, "message")
 		}
-		if !isString(message) {
-			err = d.value(e)
+		if !walk.IsString(message) {
+			err = d.Value(e)
 			return err == nil
 		}
-		if err = d.take(int64(len(message))); err != nil {
+		if err = d.Take(int64(len(message))); err != nil {
 			return false
 		}
-		err = d.value(bytes.TrimRight([]byte(unquote(message)), "\r\n"))
+		err = d.Value(bytes.TrimRight([]byte(walk.Unquote(message)), "\r\n"))
 		return err == nil
 	})
 	return err
-}
-
-func (d *decoded) take(n int64) error {
-	if n > d.room {
-		return errTooLarge
-	}
-	if err := d.memory.take(n); err != nil {
-		return err
-	}
-	d.room -= n
-	return nil
 }

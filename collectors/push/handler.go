@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"log/slog"
-	"mime"
 	"net"
 	"net/http"
 	"strconv"
@@ -22,48 +20,19 @@ const longestID = 255
 
 // delivery is a request on its way into the journal.
 type delivery struct {
-	id      event.Hash
-	lines   []event.Line
-	end     int64
-	memory  *loan // of whoever answers, until it is handed to the queue: then of the queue's reader
-	outcome chan error
+	id       event.Hash
+	named    bool // it has the same id when it comes again
+	lines    []event.Line
+	end      int64
+	rejected int
+	memory   *loan // of whoever answers, until it is handed to the queue: then of the queue's reader
+	outcome  chan error
 }
 
 var (
-	errStopped    = errors.New("collector stops")
-	errBusy       = errors.New("try again later")
-	errMethod     = errors.New("method is neither POST nor PUT")
-	errPath       = errors.New("nothing is served here")
-	errOrigin     = errors.New("cross-origin request")
-	errType       = errors.New("content type is neither JSON nor text")
-	errIncomplete = errors.New("body did not come whole")
-	errID         = errors.New("delivery id is too long or not text")
-	errIDs        = errors.New("delivery ids of header and body differ")
+	errStopped = errors.New("collector stops")
+	errBusy    = errors.New("try again later")
 )
-
-// status is the answer an error gets.
-func status(err error) int {
-	switch {
-	case err == nil:
-		return http.StatusOK
-	case errors.Is(err, errNoCredential), errors.Is(err, errSkew), errors.Is(err, errUsed):
-		return http.StatusUnauthorized
-	case errors.Is(err, errOrigin):
-		return http.StatusForbidden
-	case errors.Is(err, errPath):
-		return http.StatusNotFound
-	case errors.Is(err, errMethod):
-		return http.StatusMethodNotAllowed
-	case errors.Is(err, errTooLarge), errors.Is(err, errLines):
-		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, errType), errors.Is(err, errEncoding):
-		return http.StatusUnsupportedMediaType
-	case errors.Is(err, errMalformed), errors.Is(err, errShape), errors.Is(err, errCorrupted),
-		errors.Is(err, errIncomplete), errors.Is(err, errID), errors.Is(err, errIDs):
-		return http.StatusBadRequest
-	}
-	return http.StatusServiceUnavailable
-}
 
 func (c *Collector) server(ctx context.Context) *http.Server {
 	protocols := new(http.Protocols)
@@ -78,43 +47,25 @@ func (c *Collector) server(ctx context.Context) *http.Server {
 	}
 }
 
-// answer is what goes back.
-type answer struct {
-	Accepted  *int   `json:"accepted,omitempty"`
-	Error     string `json:"error,omitempty"`
-	RequestID string `json:"requestId,omitempty"` // Firehose wants its own back
-	Timestamp int64  `json:"timestamp,omitempty"` // milliseconds
-	Message   string `json:"errorMessage,omitempty"`
-}
-
 func (c *Collector) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	c.serving.RLock()
 	defer c.serving.RUnlock()
-	n, err := c.receive(r)
-	code := status(err)
-	c.stats.add(func(s *Stats) {
-		s.Requests++
-		switch {
-		case code == http.StatusUnauthorized:
-			s.Denied++
-		case code == http.StatusServiceUnavailable:
-			s.Busy++
-		case code != http.StatusOK:
-			s.Refused++
-		}
-	})
-	var a answer
+	o, err := c.receive(r)
+	o.Status, o.At = status(err), c.now()
+	c.stats.count(&o)
 	h := w.Header()
-	switch {
-	case err == nil:
-		a.Accepted = &n
-	case code == http.StatusServiceUnavailable:
-		a.Error = errBusy.Error() // what went wrong inside is no sender's business
+	switch o.Status {
+	case http.StatusOK:
+	case http.StatusServiceUnavailable:
+		o.Error = errBusy.Error() // what went wrong inside is no sender's business
 		h.Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
+	case http.StatusTooManyRequests:
+		o.Error = err.Error()
+		h.Set("Retry-After", "1")
 	default:
-		a.Error = err.Error()
+		o.Error = err.Error()
 	}
-	switch code {
+	switch o.Status {
 	case http.StatusUnauthorized:
 		h.Add("WWW-Authenticate", "Bearer")
 		if len(c.cfg.Auth.Users) > 0 {
@@ -125,82 +76,81 @@ func (c *Collector) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.StatusUnsupportedMediaType:
 		h.Set("Accept-Encoding", "gzip, zstd")
 	}
-	if id := r.Header.Get(firehoseID); plain(id) && code != http.StatusUnauthorized {
-		a.RequestID, a.Timestamp = id, c.now().UnixMilli()
-		a.Message, a.Accepted, a.Error = a.Error, nil, ""
-	}
-	h.Set("Content-Type", "application/json")
+	kind, body := c.protocol.Answer(r.Header, o)
+	h.Set("Content-Type", kind)
 	h.Set("Cache-Control", "no-store")
-	body, err := json.Marshal(a)
-	if err != nil {
-		c.log.Error("encode answer", "error", err)
-	}
-	w.WriteHeader(code)
-	_, _ = w.Write(append(body, '\n'))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(o.Status)
+	_, _ = w.Write(body)
 }
 
-// plain tells whether an id may be said back as it is.
-func plain(id string) bool {
-	for i := range len(id) {
-		if c := id[i]; c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
-			return false
-		}
-	}
-	return id != "" && len(id) <= 128
-}
-
-// receive takes a request and returns how many lines of it are durable: all, or none with the error.
-func (c *Collector) receive(r *http.Request) (int, error) {
+// receive takes a request and returns what became of it: all of its lines are durable, or none with
+// the error.
+func (c *Collector) receive(r *http.Request) (Outcome, error) {
+	var o Outcome
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {
-		return 0, errMethod
+		return o, errMethod
 	}
 	if c.cfg.Path != "" && r.URL.Path != c.cfg.Path {
-		return 0, errPath
+		return o, errPath
 	}
 	if http.NewCrossOriginProtection().Check(r) != nil {
-		return 0, errOrigin
+		return o, errOrigin
+	}
+	if !c.rate.allow(r.RemoteAddr) {
+		return o, errRate
 	}
 	select {
 	case c.places <- struct{}{}:
 		defer func() { <-c.places }()
 	default:
-		return 0, errBusy
+		return o, errBusy
 	}
 	sig, err := c.guard.admit(r.Header, r)
 	if err != nil {
-		return 0, err
+		return o, err
 	}
-	isJSON, ok := contentType(r.Header.Get("Content-Type"))
-	if !ok {
-		return 0, errType
+	if err := c.protocol.Accept(r.Header); err != nil {
+		return o, err
 	}
 	if r.ContentLength > c.cfg.MaxBody {
-		return 0, errTooLarge
+		return o, errTooLarge
 	}
 	if c.refusing.Load() {
-		return 0, errBusy
+		return o, errBusy
 	}
 	c.working.Add(1)
 	defer c.working.Add(-1)
 	d := &delivery{memory: &loan{from: &c.budget}, outcome: make(chan error, 1)}
-	if err := c.read(r, d, sig, isJSON); err != nil {
+	if err := c.read(r, d, sig); err != nil {
 		d.memory.release()
-		return 0, err
+		return o, err
 	}
+	o.Rejected = d.rejected
 	n := len(d.lines)
 	if n == 0 {
 		d.memory.release()
-		return 0, nil
+		return o, nil
 	}
-	if err := c.submit(r.Context(), d); err != nil {
+	known, err := c.once.begin(d)
+	if known || err != nil {
+		d.memory.release()
+		c.stats.add(func(s *Stats) { s.Repeated += int64(one(known)) })
+		return o, err
+	}
+	id := d.id // the delivery is the queue's from here on
+	err = c.submit(r.Context(), d)
+	c.once.end(id, err == nil)
+	if err != nil {
 		c.guard.forgive(sig)
-		return 0, err
+		return o, err
 	}
-	return n, nil
+	o.Lines = n
+	return o, nil
 }
 
 // read reads a request's body and finds its lines and its id.
-func (c *Collector) read(r *http.Request, d *delivery, sig *signature, isJSON bool) error {
+func (c *Collector) read(r *http.Request, d *delivery, sig *signature) error {
 	body, err := readAll(r.Body, c.cfg.MaxBody, d.memory)
 	if err != nil {
 		if errors.Is(err, errTooLarge) || errors.Is(err, errMemory) {
@@ -213,51 +163,49 @@ func (c *Collector) read(r *http.Request, d *delivery, sig *signature, isJSON bo
 		return errID
 	}
 	if sig != nil {
-		if err := c.guard.verify(sig, key, body); err != nil {
+		if err := c.guard.verify(sig, r.Header, body); err != nil {
 			return err
 		}
 	}
-	if err := c.understand(r, d, sig, key, body, isJSON); err != nil {
+	if err := c.understand(r, d, sig, key, body); err != nil {
 		c.guard.forgive(sig)
 		return err
 	}
 	return nil
 }
 
-func (c *Collector) understand(r *http.Request, d *delivery, sig *signature, key string, body []byte, isJSON bool) error {
+func (c *Collector) understand(r *http.Request, d *delivery, sig *signature, key string, body []byte) error {
 	encoding := strings.ToLower(strings.TrimSpace(strings.Join(r.Header.Values("Content-Encoding"), ",")))
 	body, err := unpack(encoding, body, c.cfg.MaxBody, d.memory)
 	if err != nil {
 		return err
 	}
-	in := decoded{maxLine: c.cfg.MaxLine, maxLines: c.cfg.MaxLines, room: c.cfg.MaxBody, memory: d.memory}
-	transport := r.Header.Get(firehoseID)
-	if err := in.decode(body, isJSON, transport != ""); err != nil {
+	to := Lines{maxLine: c.cfg.MaxLine, maxLines: c.cfg.MaxLines, room: c.cfg.MaxBody, memory: d.memory}
+	if err := c.protocol.Decode(r.Header, body, &to); err != nil {
 		return err
 	}
-	switch {
-	case len(in.id) > longestID:
+	if len(to.id) > longestID {
 		return errID
-	case transport != "" && in.id != transport:
-		return errIDs
 	}
-	d.lines, d.end = in.lines, in.end
-	d.id = deliveryID(in.idKind, in.id, key, sig)
+	d.lines, d.end, d.rejected = to.lines, to.end, to.rejected
+	d.id, d.named = c.deliveryID(&to, key, sig)
 	return nil
 }
 
 // deliveryID names a delivery: by the transport's id, else by the sender's, else by its signature,
-// which nobody makes twice, else by chance.
-func deliveryID(kind, id, key string, sig *signature) event.Hash {
+// which nobody makes twice, else by chance. named tells that the same delivery has the same name when
+// it comes again.
+func (c *Collector) deliveryID(to *Lines, key string, sig *signature) (id event.Hash, named bool) {
+	kind := c.protocol.Name()
 	switch {
-	case id != "":
-		return event.HashStrings("push", kind, id)
+	case to.id != "":
+		return event.HashStrings(kind, to.idKind, to.id), true
 	case key != "":
-		return event.HashStrings("push", "idempotency-key", key)
+		return event.HashStrings(kind, "idempotency-key", key), true
 	case sig != nil:
-		return event.HashStrings("push", "signature", hex.EncodeToString(sig.mac[:]))
+		return event.HashStrings(kind, "signature", hex.EncodeToString(sig.tag[:])), true
 	}
-	return event.HashStrings("push", "chance", rand.Text())
+	return event.HashStrings(kind, "chance", rand.Text()), false
 }
 
 // submit hands the delivery to the journal and waits for what becomes of it.
@@ -284,24 +232,4 @@ func (c *Collector) submit(ctx context.Context, d *delivery) error {
 	case <-patience.C:
 		return errBusy
 	}
-}
-
-// contentType tells whether a body is said to be JSON, and whether it can be what is wanted at all.
-func contentType(value string) (isJSON, ok bool) {
-	if value == "" {
-		return false, true
-	}
-	kind, _, err := mime.ParseMediaType(value)
-	if err != nil {
-		return false, false
-	}
-	switch {
-	case kind == "application/json", strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"):
-		return true, true
-	case strings.HasPrefix(kind, "text/"), kind == "application/octet-stream", kind == "application/gzip", kind == "application/zstd",
-		kind == "application/x-ndjson", kind == "application/ndjson", kind == "application/jsonl", kind == "application/x-jsonlines",
-		kind == "application/json-seq", kind == "application/stream+json":
-		return false, true
-	}
-	return false, false
 }

@@ -35,18 +35,20 @@ import (
 	"github.com/liveward/liveward/internal/event"
 )
 
-// Path is the path of pushed lines in positions.
+// Path is the path of pushed lines in positions. What another protocol brings has that one's name.
 const Path = "-push"
 
 // Config is what a collector needs to know. Zero values of sizes, counts and durations mean the
 // defaults.
 type Config struct {
-	Source  string           // the configuration's name of the log
-	Address string           // host:port to listen on
-	Path    string           // the only URL path that is served; every path where empty
-	Allow   []netip.Prefix   // peers that may connect; all where empty
-	TLS     *listen.Identity // required unless the address is loopback
-	Auth    Auth             // one way at least is required unless the address is loopback
+	Source   string           // the configuration's name of the log
+	Address  string           // host:port to listen on
+	Path     string           // the only URL path that is served; every path where empty
+	Allow    []netip.Prefix   // peers that may connect; all where empty
+	TLS      *listen.Identity // required unless the address is loopback
+	Auth     Auth             // one way at least is required unless the address is loopback
+	Protocol Protocol         // what senders say; lines where nil
+	Once     time.Duration    // how long deliveries with a name are remembered: one that comes again is answered 200 and not stored again; none where zero
 
 	MaxBody     int64         // bytes of a body, as sent and as unpacked; 16 MiB
 	MaxLine     int           // bytes of a line; what is longer is cut and marked; 1 MiB
@@ -55,6 +57,7 @@ type Config struct {
 	MaxMemory   int64         // bytes of all bodies at a time; 256 MiB
 	MaxRequests int           // requests at a time; 256
 	MaxConns    int           // connections at a time; 1024
+	MaxRate     int           // requests a second of one peer; 5,000
 	HeaderTime  time.Duration // for a header to come; 5 s
 	BodyTime    time.Duration // for a request to come whole; 30 s
 	IdleTime    time.Duration // between requests of a connection; 90 s
@@ -84,6 +87,7 @@ func (c *Config) defaults() {
 	count(&c.MaxHeader, 16<<10)
 	count(&c.MaxRequests, 256)
 	count(&c.MaxConns, 1024)
+	count(&c.MaxRate, 5000)
 	span(&c.HeaderTime, 5*time.Second)
 	span(&c.BodyTime, 30*time.Second)
 	span(&c.IdleTime, 90*time.Second)
@@ -106,13 +110,17 @@ const (
 
 // Collector takes what is posted to one address.
 type Collector struct {
-	cfg    Config
-	now    func() time.Time
-	log    *slog.Logger
-	tick   time.Duration
-	guard  *guard
-	budget budget
-	tls    *tls.Config
+	cfg      Config
+	now      func() time.Time
+	log      *slog.Logger
+	tick     time.Duration
+	path     string // in positions
+	protocol Protocol
+	guard    *guard
+	once     *once
+	rate     *rate
+	budget   budget
+	tls      *tls.Config
 
 	own    event.Position // the collector's own position, as it was made durable
 	given  int64          // requests that were given an ordinal, durable or not
@@ -134,37 +142,64 @@ type Collector struct {
 // New makes a collector. It opens nothing. resume are the positions the journal holds of it.
 func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Logger) (*Collector, error) {
 	cfg.defaults()
+	if cfg.Protocol == nil {
+		cfg.Protocol = plain{}
+	}
+	c, err := newCollector(cfg, now, log)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Protocol.Name(), err)
+	}
+	c.takeUp(resume)
+	return c, nil
+}
+
+func newCollector(cfg Config, now func() time.Time, log *slog.Logger) (*Collector, error) {
 	if cfg.Source == "" {
-		return nil, errors.New("push: no source name")
+		return nil, errors.New("no source name")
 	}
 	if _, _, err := net.SplitHostPort(cfg.Address); err != nil {
-		return nil, fmt.Errorf("push: address: %w", err)
+		return nil, fmt.Errorf("address: %w", err)
 	}
-	if cfg.MaxBody < 0 || cfg.MaxMemory < cfg.MaxBody || cfg.MaxLine < 0 || cfg.MaxLines < 0 || cfg.MaxRequests < 0 || cfg.MaxConns < 0 {
-		return nil, errors.New("push: limits must be positive, and memory for one body at least")
+	if cfg.MaxBody < 0 || cfg.MaxMemory < cfg.MaxBody || cfg.MaxLine < 0 || cfg.MaxLines < 0 || cfg.MaxRequests < 0 || cfg.MaxRate < 0 || cfg.MaxConns < 0 {
+		return nil, errors.New("limits must be positive, and memory for one body at least")
 	}
 	if !listen.Loopback(cfg.Address) {
 		if cfg.TLS == nil {
-			return nil, errors.New("push: an address that other hosts can reach needs a certificate")
+			return nil, errors.New("an address that other hosts can reach needs a certificate")
 		}
 		if cfg.Auth.none() && !cfg.TLS.Mutual() {
-			return nil, errors.New("push: an address that other hosts can reach needs tokens, users, signing secrets or a client CA")
+			return nil, errors.New("an address that other hosts can reach needs tokens, users, signing secrets or a client CA")
 		}
 	}
 	guard, err := newGuard(cfg.Auth, now)
 	if err != nil {
-		return nil, fmt.Errorf("push: %w", err)
+		return nil, err
 	}
+	memory, err := newOnce(cfg.Once, now)
+	if err != nil {
+		return nil, err
+	}
+	rates, err := newRate(cfg.MaxRate, now)
+	if err != nil {
+		return nil, err
+	}
+	guard.replays = memory != nil
+	name := cfg.Protocol.Name()
 	c := &Collector{
-		cfg: cfg, now: now, log: log.With("component", "collectors/push", "source", cfg.Source), tick: tickEvery,
-		guard: guard, tls: cfg.TLS.Server(),
-		own:   event.Position{Source: cfg.Source, Path: Path, Ordinal: 1},
+		cfg: cfg, now: now, log: log.With("component", "collectors/"+name, "source", cfg.Source), tick: tickEvery,
+		path: "-" + name, protocol: cfg.Protocol, guard: guard, once: memory, rate: rates, tls: cfg.TLS.Server(),
+		own:   event.Position{Source: cfg.Source, Path: "-" + name, Ordinal: 1},
 		queue: make(chan *delivery), stopped: make(chan struct{}),
 		places: make(chan struct{}, cfg.MaxRequests), listening: make(chan struct{}),
 	}
 	c.budget.left.Store(cfg.MaxMemory)
+	return c, nil
+}
+
+// takeUp goes on from the positions the journal holds.
+func (c *Collector) takeUp(resume []event.Position) {
 	for _, p := range resume {
-		if p.Source != cfg.Source || p.Path != Path {
+		if p.Source != c.cfg.Source || p.Path != c.path {
 			continue
 		}
 		if p.Ordinal == 1 {
@@ -179,7 +214,6 @@ func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Lo
 			c.resume = append(c.resume, p)
 		}
 	}
-	return c, nil
 }
 
 var _ collectors.Collector = (*Collector)(nil)
@@ -313,7 +347,7 @@ func (c *Collector) putLines(ctx context.Context, sink collectors.Sink, taken []
 			b.Lines = append(b.Lines, l)
 		}
 		b.Positions = append(b.Positions, event.Position{
-			Source: c.cfg.Source, Path: Path, Ordinal: uint64(c.given) + uint64(i) + 2,
+			Source: c.cfg.Source, Path: c.path, Ordinal: uint64(c.given) + uint64(i) + 2,
 			Fingerprint: d.id, End: d.end, Done: true, Idle: own.Idle,
 		})
 	}

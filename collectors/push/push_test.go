@@ -572,3 +572,38 @@ func TestMemoryIsShared(t *testing.T) {
 		t.Errorf("counted %+v, %d bytes left", s, c.Budget())
 	}
 }
+
+// A peer has so many requests a second, and as many at once; then it waits.
+func TestRate(t *testing.T) {
+	var mu sync.Mutex
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	clock := func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return now
+	}
+	sink := collectorstest.NewSink(t)
+	c := newCollector(t, push.Config{MaxRate: 3}, nil, clock)
+	collectorstest.Start(t, c, sink)
+	send := func(want ...int) {
+		t.Helper()
+		for _, code := range want {
+			got, text, h := do(t, c, request{body: "x"})
+			if got != code {
+				t.Errorf("answered %d %s, want %d", got, text, code)
+			}
+			if got == http.StatusTooManyRequests && h.Get("Retry-After") == "" {
+				t.Error("429 without Retry-After")
+			}
+		}
+	}
+	send(200, 200, 200, 429, 429)
+	mu.Lock()
+	now = now.Add(700 * time.Millisecond)
+	mu.Unlock()
+	send(200, 200, 429)
+	mu.Lock()
+	now = now.Add(-time.Hour)
+	mu.Unlock()
+	send(429)
+}

@@ -33,6 +33,7 @@ type PushConfig struct {
 	MaxBody        strict.Size     `yaml:"max_body" doc:"Largest body, as sent and as unpacked."`
 	MaxRequests    int             `yaml:"max_requests" doc:"Requests at a time; what comes beyond is answered 503."`
 	MaxConnections int             `yaml:"max_connections" doc:"Connections at a time; what comes beyond is closed."`
+	MaxRate        int             `yaml:"max_rate" doc:"Requests a second of one peer; what comes beyond is answered 429."`
 }
 
 // UserConfig is a name with its password.
@@ -58,7 +59,7 @@ type SyslogConfig struct {
 func InputDefaults() InputConfig {
 	in := DefaultInput()
 	in.Push = &PushConfig{
-		Listen: "127.0.0.1:8088", Tolerance: minutes(5), MaxBody: 16 << 20, MaxRequests: 256, MaxConnections: 1024,
+		Listen: "127.0.0.1:8088", Tolerance: minutes(5), MaxBody: 16 << 20, MaxRequests: 256, MaxConnections: 1024, MaxRate: 5000,
 	}
 	in.Syslog = &SyslogConfig{Framing: "auto", Buffer: 4 << 20, MaxConnections: 512}
 	return in

@@ -174,6 +174,7 @@ func (c *PushConfig) plan(l *inputLoader) (maker, string) {
 		},
 		MaxBody: int64(c.MaxBody), MaxMemory: max(256<<20, 4*int64(c.MaxBody)), MaxLine: int(l.in.MaxLine),
 		MaxRequests: c.MaxRequests, MaxConns: c.MaxConnections,
+		MaxRate: c.MaxRate,
 	}
 	open := l.address("tcp", "listen", c.Listen)
 	for i, u := range c.Users {
@@ -193,6 +194,7 @@ func (c *PushConfig) plan(l *inputLoader) (maker, string) {
 	}
 	l.positive("max_requests", c.MaxRequests)
 	l.positive("max_connections", c.MaxConnections)
+	l.positive("max_rate", c.MaxRate)
 	if open {
 		if c.TLS.isZero() {
 			l.problem("listen", "other hosts can reach this address, and there is no certificate", "set tls, or listen on 127.0.0.1")

@@ -1,13 +1,13 @@
-package push
+// Package walk goes over JSON that is known to be valid and hands out its parts, without building
+// anything of them.
+//
+// It never checks what it walks over: encoding/json's Valid does that before.
+package walk
 
-import (
-	"encoding/json"
-)
+import "encoding/json"
 
-// The functions here walk JSON that is known to be valid, without building anything of it.
-
-// elements calls f for each element of an array until it returns false.
-func elements(v []byte, f func(e []byte) bool) {
+// Elements calls f for each element of an array until it returns false.
+func Elements(v []byte, f func(e []byte) bool) {
 	for i := skipSpace(v, 1); i < len(v) && v[i] != ']'; {
 		end := skipValue(v, i)
 		if !f(v[i:end:end]) {
@@ -19,9 +19,9 @@ func elements(v []byte, f func(e []byte) bool) {
 	}
 }
 
-// members calls f for each member of an object; of anything else for none. Keys are as they are
+// Members calls f for each member of an object; of anything else for none. Keys are as they are
 // written, without quotes.
-func members(v []byte, f func(key, value []byte)) {
+func Members(v []byte, f func(key, value []byte)) {
 	if len(v) == 0 || v[0] != '{' {
 		return
 	}
@@ -39,10 +39,10 @@ func members(v []byte, f func(key, value []byte)) {
 	}
 }
 
-// member returns the first member of that name, nil where there is none.
-func member(v []byte, name string) []byte {
+// Member returns the first member of that name, nil where there is none.
+func Member(v []byte, name string) []byte {
 	var found []byte
-	members(v, func(key, value []byte) {
+	Members(v, func(key, value []byte) {
 		if found == nil && string(key) == name {
 			found = value
 		}
@@ -99,11 +99,14 @@ func skipString(v []byte, i int) int {
 	return len(v)
 }
 
-// unquote returns what a JSON string says.
-func unquote(v []byte) string {
+// Unquote returns what a JSON string says.
+func Unquote(v []byte) string {
 	var s string
 	if json.Unmarshal(v, &s) != nil {
 		return ""
 	}
 	return s
 }
+
+// IsString tells whether a value is a string.
+func IsString(v []byte) bool { return len(v) > 1 && v[0] == '"' }
