@@ -32,6 +32,7 @@ type Event struct {
 	Labels []Label
 
 	scratch []byte
+	layouts *[layouts]layout // what its encoder has learned
 }
 
 // Reset forgets all values. Slots given out before are no longer valid.

@@ -3,7 +3,6 @@ package event
 import (
 	"encoding/binary"
 	"math"
-	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -13,33 +12,17 @@ import (
 // labels last. Transient fields are never written, whatever they hold.
 func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
-	prev := -1
-	depth := 0
-	for w, word := range e.present {
-		word &^= transientFields[w]
-		for word != 0 {
-			id := ID(w*64 + bits.TrailingZeros64(word))
-			word &= word - 1
-			p := &plans[id]
-			common := 0
-			if prev >= 0 {
-				common = int(shared[prev][id])
-				for ; depth > common; depth-- {
-					dst = append(dst, '}')
-				}
-				dst = append(dst, ',')
-			}
-			dst = append(dst, p.opening[common]...)
-			depth = p.depth
-			dst = e.appendValue(dst, id)
-			prev = int(id)
-		}
+	l := e.layout()
+	for i := range l.steps {
+		st := &l.steps[i]
+		dst = appendBlock(dst, l.text, st.from, st.to)
+		dst = e.appendValue(dst, st.id)
 	}
-	for ; depth > 0; depth-- {
+	for range l.depth {
 		dst = append(dst, '}')
 	}
 	if len(e.Labels) > 0 {
-		if prev >= 0 {
+		if len(l.steps) > 0 {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `"labels":{`...)
@@ -95,7 +78,6 @@ type plan struct {
 //nolint:gochecknoglobals // constant after start
 var (
 	plans           = makePlans()
-	shared          = makeShared()
 	types           = makeTypes()
 	transientFields = makeTransient()
 )
@@ -113,24 +95,6 @@ func makePlans() [NumFields]plan {
 			p.opening[open] = b.String() + strconv.Quote(path[p.depth]) + ":"
 		}
 		out[id] = p
-	}
-	return out
-}
-
-// makeShared computes the number of objects each two fields share.
-func makeShared() [NumFields][NumFields]uint8 {
-	var out [NumFields][NumFields]uint8
-	for a := range out {
-		for b := range out {
-			n := min(plans[a].depth, plans[b].depth)
-			for i := range n {
-				if plans[a].path[i] != plans[b].path[i] {
-					n = i
-					break
-				}
-			}
-			out[a][b] = uint8(n)
-		}
 	}
 	return out
 }
@@ -163,10 +127,35 @@ func plainASCII(v uint64) bool {
 	return (v|(v-ones*0x20)|zero(v^ones*'"')|zero(v^ones*'\\')|zero(v^ones*0x7f))&high == 0
 }
 
+// plainText tells whether s stands in JSON as it is.
+func plainText(s string) bool {
+	if len(s) < 8 {
+		for i := range len(s) {
+			if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+				return false
+			}
+		}
+		return true
+	}
+	b := Bytes(s)
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		if !plainASCII(binary.LittleEndian.Uint64(b[i:])) {
+			return false
+		}
+	}
+	// The rest, with some of what was looked at.
+	return i == len(b) || plainASCII(binary.LittleEndian.Uint64(b[len(b)-8:]))
+}
+
 // AppendJSONString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD, control
 // characters are escaped: whatever the log held, the document is valid and on one line.
 func AppendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
+	if plainText(s) {
+		dst = append(dst, s...)
+		return append(dst, '"')
+	}
 	start := 0
 	for i := 0; i < len(s); {
 		for i+8 <= len(s) && plainASCII(binary.LittleEndian.Uint64(Bytes(s[i:i+8]))) {

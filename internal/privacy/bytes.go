@@ -1,9 +1,6 @@
 package privacy
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // Classes of bytes.
 const (
@@ -44,24 +41,6 @@ func makeClass() (t [256]uint8) {
 	}
 	t['@'], t['='], t[':'], t['%'] = isAt, isAssign, isAssign, isPercent
 	return t
-}
-
-// survey tells which classes of bytes a string has, how many digits, and its longest run of token
-// characters. Most strings of a log end here.
-func survey(s string) (seen uint8, digits, longest int) {
-	run := 0
-	for i := range len(s) {
-		c := class[s[i]]
-		seen |= c
-		digits += int(c & isDigit)
-		if c&isToken != 0 {
-			run++
-			continue
-		}
-		longest = max(longest, run)
-		run = 0
-	}
-	return seen, digits, max(longest, run)
 }
 
 func lower(c byte) byte {
@@ -106,13 +85,13 @@ func unhex(c byte) (byte, bool) {
 	return 0, false
 }
 
+// allHex looks at all bytes without a branch: in ids, what is a letter is not to be predicted.
 func allHex(s string) bool {
+	all := uint32(isHex)
 	for i := range len(s) {
-		if _, ok := unhex(s[i]); !ok {
-			return false
-		}
+		all &= looks[s[i]]
 	}
-	return s != ""
+	return all != 0 && s != ""
 }
 
 func allDigits(s string) bool {
@@ -211,11 +190,6 @@ func cut(s string, n int) string {
 type unescaped struct {
 	text []byte
 	back []int // index in the original of each byte, and of the end
-}
-
-// hiding tells whether s may have escapes: most strings have no byte that begins one.
-func hiding(s string) bool {
-	return strings.IndexByte(s, '%') >= 0 || strings.IndexByte(s, '\\') >= 0 || strings.IndexByte(s, '&') >= 0
 }
 
 // escaped tells whether s has escapes.

@@ -69,7 +69,8 @@ type Worker struct {
 	pseudo  pseudonymizer
 	sc      scanner
 	needles needles
-	clean   [event.NumFields][memos]memo
+	clean   [event.NumFields]*[memos]memo
+	traits  traits // of the value that was looked at last
 	buf     []byte
 	list    []string
 	hits    []span   // copies of raw values in a path
@@ -84,8 +85,20 @@ type Worker struct {
 	keep  func([]byte) string
 }
 
-// memo is a value of a field in which nothing was found. It holds nothing that is not stored.
-type memo struct{ text []byte }
+// memo is a value of a field in which nothing was found, with its traits. It holds nothing that is
+// not stored.
+type memo struct {
+	text []byte
+	traits
+}
+
+func (m *memo) holds(s string) bool { return string(m.text) == s && s != "" }
+
+func (m *memo) keep(s string, t *traits) {
+	if len(s) <= maxText {
+		m.text, m.traits = append(m.text[:0], s...), *t
+	}
+}
 
 // memos is how many clean values of a field are remembered, each in a place of its own.
 const memos = 16
@@ -148,28 +161,41 @@ func (w *Worker) field(id event.ID) {
 			ev.Clear(id)
 		}
 	case chosen:
-		if s := ev.Str(id); !w.remembered(id, s) {
-			w.set(id, s, w.chosen(id, s))
+		s := ev.Str(id)
+		if id == event.EventID && hashLike(s) {
+			return
+		}
+		if m := w.memo(id, s); !m.holds(s) {
+			w.set(id, m, s, w.chosen(id, s))
 		}
 	case code:
-		if s := ev.Str(id); !shortWord(s) || w.copied(s, strong) {
+		s := ev.Str(id)
+		if !shortWord(s) {
+			ev.Clear(id)
+			return
+		}
+		if t := survey(s); w.copied(s, &t, strong) {
 			ev.Clear(id)
 		}
 	case text:
 		s := ev.Str(id)
-		if !w.remembered(id, s) || w.copied(s, everyone) {
-			w.set(id, s, w.text(s, maxText, everyone))
+		if m := w.memo(id, s); !m.holds(s) || w.copied(s, &m.traits, everyone) {
+			w.set(id, m, s, w.text(s, maxText, everyone))
 		}
 	case identifier, joined, tenant:
-		w.set(id, ev.Str(id), w.identifier(id, ev.Str(id)))
+		s := ev.Str(id)
+		if out := w.identifier(id, s); out != s {
+			ev.SetString(id, out)
+		}
 	case urlPath:
-		if s := ev.Str(id); !w.remembered(id, s) || w.copied(s, everyone) {
-			w.set(id, s, w.path(s))
+		s := ev.Str(id)
+		if m := w.memo(id, s); !m.holds(s) || w.copied(s, &m.traits, everyone) {
+			w.set(id, m, s, w.path(s))
 		}
 	case address:
 		w.address(id)
 	case pseudonym:
-		p := w.pseudo.of(domainOf(id), ev.Str(id))
+		p := w.keep(w.pseudo.of(domainOf(id), ev.Str(id)))
 		if domainOf(id) == domainUser {
 			ev.Append(event.RelatedUser, p)
 		}
@@ -186,6 +212,9 @@ func (w *Worker) field(id event.ID) {
 // memo is where a clean value of the field is remembered: most fields have few values, and take
 // turns with them.
 func (w *Worker) memo(id event.ID, s string) *memo {
+	if w.clean[id] == nil {
+		w.clean[id] = new([memos]memo)
+	}
 	n := len(s)
 	if n == 0 {
 		return &w.clean[id][0]
@@ -193,15 +222,10 @@ func (w *Worker) memo(id event.ID, s string) *memo {
 	return &w.clean[id][(uint(n)*7+uint(s[0])+uint(s[n-1])*3+uint(s[n/2])*5)%memos]
 }
 
-// remembered tells whether s is known as a clean value of the field.
-func (w *Worker) remembered(id event.ID, s string) bool { return string(w.memo(id, s).text) == s }
-
-// set stores what a value became, and remembers it where it was clean.
-func (w *Worker) set(id event.ID, was, is string) {
+// set stores what a value became, and remembers it in m where it was clean.
+func (w *Worker) set(id event.ID, m *memo, was, is string) {
 	if was == is {
-		if m := w.memo(id, is); len(is) <= maxText && string(m.text) != is {
-			m.text = append(m.text[:0], is...)
-		}
+		m.keep(is, &w.traits)
 		return
 	}
 	w.ev.SetString(id, is)

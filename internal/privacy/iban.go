@@ -18,20 +18,24 @@ func makeIBANLength() (t [26][26]uint8) {
 
 // ibans finds international bank account numbers in any letter case, solid or in groups of four.
 func (sc *scanner) ibans(s string) {
-	for i := 0; i+15 <= len(s); i++ {
-		if class[s[i]]&isAlpha == 0 || class[s[i+1]]&isAlpha == 0 || class[s[i+2]]&isDigit == 0 || class[s[i+3]]&isDigit == 0 {
-			continue
-		}
-		if i > 0 && class[s[i-1]]&isAlnum != 0 {
-			continue
-		}
-		if end := iban(s, i); end > 0 {
-			k := kindIBAN
-			if class[s[i]]&isLower != 0 && hint(s[:i], sc.before) != hintPerson {
-				k = kindNumber // one in some thousands of hexadecimal ids
+	for i := 0; i+15 <= len(s); {
+		if class[s[i]]&isAlpha != 0 && class[s[i+1]]&isAlpha != 0 && class[s[i+2]]&isDigit != 0 && class[s[i+3]]&isDigit != 0 {
+			if end := iban(s, i); end > 0 {
+				k := kindIBAN
+				if class[s[i]]&isLower != 0 && hint(s[:i], sc.before) != hintPerson {
+					k = kindNumber // one in some thousands of hexadecimal ids
+				}
+				sc.add(i, end, k)
+				i = end
+				continue
 			}
-			sc.add(i, end, k)
-			i = end - 1
+		}
+		// One begins where a run of letters and digits does.
+		for i < len(s) && class[s[i]]&isAlnum != 0 {
+			i++
+		}
+		for i < len(s) && class[s[i]]&isAlnum == 0 {
+			i++
 		}
 	}
 }

@@ -13,8 +13,9 @@ func (w *Worker) labels() {
 	for _, l := range ev.Labels {
 		w.sc.reset()
 		if len(l.Key) <= maxLabelKey {
-			w.sc.text(l.Key)
-			w.search(l.Key, everyone)
+			t := survey(l.Key)
+			w.sc.text(l.Key, &t)
+			w.search(l.Key, &t, everyone)
 		}
 		if len(l.Key) > maxLabelKey || len(w.sc.spans) > 0 {
 			w.found(kindRawValue)

@@ -22,6 +22,8 @@ type needle struct {
 	text   string
 	strong bool // searched for everywhere; else only in text, paths and labels
 	part   bool // the beginning of a longer value: what follows it belongs to it
+
+	letters uint64 // of its traits
 }
 
 // needles are the raw values of one event.
@@ -56,7 +58,7 @@ func upper(c byte) byte {
 // add takes a raw value. keep gives memory that lives as long as the event.
 func (ns *needles) add(raw string, strong bool, keep func([]byte) string) {
 	ns.one(strings.TrimSpace(raw), strong)
-	if hiding(raw) {
+	if escaped(raw) {
 		var from *unescaped
 		for i := range ns.layers {
 			if !escaped(raw) {
@@ -75,7 +77,11 @@ func (ns *needles) one(raw string, strong bool) {
 	if part {
 		raw = raw[:maxNeedle]
 	}
-	if len(raw) < minNeedle || known(raw) || (!strong && versionLike(raw)) {
+	if len(raw) < minNeedle {
+		return
+	}
+	letters := lettersOf(raw)
+	if letters&digitLetters == 0 && known(raw) || (!strong && versionLike(raw)) {
 		return
 	}
 	for i := range ns.list {
@@ -88,7 +94,7 @@ func (ns *needles) one(raw string, strong bool) {
 		ns.flooded = ns.flooded || strong
 		return
 	}
-	ns.list = append(ns.list, needle{raw, strong, part})
+	ns.list = append(ns.list, needle{raw, strong, part, letters})
 	mark := uint8(1)
 	if strong {
 		mark = 3
@@ -107,6 +113,18 @@ func versionLike(s string) bool {
 		}
 	}
 	return len(s) <= 9 && strings.IndexByte(s, '.') > 0
+}
+
+// may tells whether a raw value can stand in a string of this length that has these letters: most
+// strings are too short for it, or miss one of its characters.
+func (ns *needles) may(length int, letters uint64, strongOnly bool) bool {
+	for i := range ns.list {
+		n := &ns.list[i]
+		if len(n.text) <= length && n.letters&^letters == 0 && (n.strong || !strongOnly) {
+			return true
+		}
+	}
+	return false
 }
 
 // find calls hit with each place in s where a raw value stands, in any letter case.

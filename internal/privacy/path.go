@@ -12,7 +12,7 @@ const (
 // path masks the segments of a URL path that are ids or personal data, and tells how many it masked
 // as personal data, secrets or copies. It returns s itself where nothing changed.
 func (w *Worker) path(s string) string {
-	whole := s
+	was := s
 	if i := strings.IndexAny(s, "?#"); i >= 0 {
 		s = s[:i]
 	}
@@ -20,7 +20,8 @@ func (w *Worker) path(s string) string {
 		s = s[:scanLimit]
 	}
 	w.sc.reset()
-	w.search(s, everyone)
+	whole := survey(s)
+	w.search(s, &whole, everyone)
 	w.hits = append(w.hits[:0], w.sc.spans...) // a raw value may have a slash in it
 	w.buf = w.buf[:0]
 	prev := ""
@@ -47,8 +48,9 @@ func (w *Worker) path(s string) string {
 	if len(w.buf) > maxPath {
 		w.buf = w.buf[:maxPath]
 	}
-	if string(w.buf) == whole {
-		return whole
+	if string(w.buf) == was {
+		w.traits = whole
+		return was
 	}
 	return w.ev.Keep(w.buf)
 }
@@ -74,7 +76,8 @@ func (w *Worker) segment(seg, prev string, image, hit bool) (out string, rest bo
 	case allDigits(seg):
 		w.sc.reset()
 		w.sc.before = prev
-		w.sc.identifier(seg)
+		t := survey(seg)
+		w.sc.identifier(seg, &t)
 		if sp := w.sc.sorted(); len(sp) > 0 && sp[0].kind != kindNumber { // any id of digits is {number}
 			w.found(sp[0].kind)
 			return kindBraced[sp[0].kind], false
@@ -84,7 +87,7 @@ func (w *Worker) segment(seg, prev string, image, hit bool) (out string, rest bo
 		return "{uuid}", false
 	}
 	if len(seg) <= maxSegment && wordy(seg, 4) && strings.IndexByte(seg, '{') < 0 {
-		if _, _, longest := survey(seg); longest < 11 || !w.secretWord(seg) {
+		if t := survey(seg); t.longest < 11 || !w.secretWord(seg, &t) {
 			return seg, false
 		}
 	}
@@ -93,7 +96,8 @@ func (w *Worker) segment(seg, prev string, image, hit bool) (out string, rest bo
 	}
 	w.sc.reset()
 	w.sc.before = prev
-	w.sc.text(seg)
+	t := survey(seg)
+	w.sc.text(seg, &t)
 	k := kindNone
 	for _, sp := range w.sc.sorted() {
 		if k = sp.kind; k != kindNumber {
@@ -119,9 +123,9 @@ func touched(spans []span, start, end int) bool {
 }
 
 // secretWord tells whether a wordy segment begins as an issued key does.
-func (w *Worker) secretWord(seg string) bool {
+func (w *Worker) secretWord(seg string, t *traits) bool {
 	w.sc.reset()
-	w.sc.identifier(seg)
+	w.sc.identifier(seg, t)
 	return len(w.sc.spans) > 0
 }
 
@@ -133,5 +137,3 @@ func template(s string) bool {
 	inner := s[1 : len(s)-1]
 	return strings.IndexByte(inner, '{') < 0 && wordy(inner, 2)
 }
-
-func (ns *needles) any() bool { return len(ns.list) > 0 }

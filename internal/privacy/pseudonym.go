@@ -8,8 +8,6 @@ import (
 	"hash"
 	"hash/maphash"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -63,13 +61,12 @@ func newEpoch(k Key) (epoch, error) {
 	return e, nil
 }
 
-// appendPseudonym appends "<epoch>-<26 characters>": HMAC-SHA256 cut to 128 bits. mac is reset.
-func appendPseudonym(dst []byte, name string, mac hash.Hash, sum []byte, raw string) []byte {
+// appendHash appends what follows the epoch in a pseudonym: HMAC-SHA256 cut to 128 bits, as 26
+// characters. mac is reset.
+func appendHash(dst []byte, mac hash.Hash, sum []byte, raw string) []byte {
 	mac.Reset()
 	mac.Write(event.Bytes(raw))
 	sum = mac.Sum(sum[:0])
-	dst = append(dst, name...)
-	dst = append(dst, '-')
 	return event.Hash(sum[:16]).AppendText(dst)
 }
 
@@ -80,25 +77,31 @@ func (f *Filter) Pseudonyms(id event.ID, raw string) []string {
 	for i := len(f.epochs) - 1; i >= 0; i-- {
 		e := &f.epochs[i]
 		mac := hmac.New(sha256.New, e.keys[domainOf(id)])
-		out = append(out, string(appendPseudonym(nil, e.name, mac, nil, raw)))
+		out = append(out, string(appendHash([]byte(e.name+"-"), mac, nil, raw)))
 	}
 	return out
 }
 
-// Sizes of the caches of one worker, in entries of some 250 bytes: 3 MiB in all. Each domain has its
-// own, so that a flood of users does not push out the keys.
+// Sizes of the caches of one worker, in entries of 48 bytes: 540 KiB in all. Each domain has its own, so
+// that a flood of users does not push out the keys. Powers of two.
 //
 //nolint:gochecknoglobals // constant
 var cacheSizes = [numDomains]int{domainKey: 2048, domainUser: 4096, domainDevice: 4096, domainMedia: 512, domainID: 512}
 
-// cacheKey stands for a raw value: two seeded hashes, so that the cache holds no raw value.
-type cacheKey [2]uint64
+// cached is the hash of a pseudonym. The key stands for the raw value: two seeded hashes, so that the
+// cache holds no raw value. A place of the cache is a pair of entries, the one used last first; what
+// hashes to a third place out of two is computed again, which costs no more than it did the first time.
+type cached struct {
+	key  [2]uint64
+	text [event.HashTextLen]byte
+	used bool
+}
 
 // pseudonymizer computes pseudonyms under the current key for one goroutine.
 type pseudonymizer struct {
 	epoch  string
 	macs   [numDomains]hash.Hash
-	caches [numDomains]*simplelru.LRU[cacheKey, string]
+	caches [numDomains][]cached
 	seeds  [2]maphash.Seed
 	sum    [sha256.Size]byte
 	text   []byte
@@ -109,22 +112,25 @@ func (p *pseudonymizer) init(e *epoch) {
 	p.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 	for d := range p.macs {
 		p.macs[d] = hmac.New(sha256.New, e.keys[d])
-		c, err := simplelru.NewLRU[cacheKey, string](cacheSizes[d], nil)
-		if err != nil {
-			panic(err) // only for a size of zero
-		}
-		p.caches[d] = c
+		p.caches[d] = make([]cached, cacheSizes[d])
 	}
 }
 
-// of returns the pseudonym of a raw value. The string outlives the event.
-func (p *pseudonymizer) of(d domain, raw string) string {
-	key := cacheKey{maphash.String(p.seeds[0], raw), maphash.String(p.seeds[1], raw)}
-	if s, ok := p.caches[d].Get(key); ok {
-		return s
+// of returns the pseudonym of a raw value. It is valid until the next call.
+func (p *pseudonymizer) of(d domain, raw string) []byte {
+	p.text = append(append(p.text[:0], p.epoch...), '-')
+	key := [2]uint64{maphash.String(p.seeds[0], raw), maphash.String(p.seeds[1], raw)}
+	at := int(key[0]) & (cacheSizes[d] - 2)
+	pair := p.caches[d][at : at+2]
+	switch {
+	case pair[0].key == key && pair[0].used:
+	case pair[1].key == key && pair[1].used:
+		pair[0], pair[1] = pair[1], pair[0]
+	default:
+		pair[1] = pair[0]
+		pair[0].key, pair[0].used = key, true
+		appendHash(pair[0].text[:0], p.macs[d], p.sum[:0], raw)
 	}
-	p.text = appendPseudonym(p.text[:0], p.epoch, p.macs[d], p.sum[:0], raw)
-	s := string(p.text)
-	p.caches[d].Add(key, s)
-	return s
+	p.text = append(p.text, pair[0].text[:]...)
+	return p.text
 }

@@ -47,7 +47,9 @@ func (w *Worker) Quarantine(line []byte, ev *event.Event, reason string) {
 	ev.SetString(event.ECSVersion, event.ECSVersionValue)
 	ev.SetString(event.ErrorMessage, w.text(reason, maxReason, nobody))
 	w.sc.reset()
-	w.sc.text(slot(line[:min(len(line), maxReport)]))
+	s := slot(line[:min(len(line), maxReport)])
+	t := survey(s)
+	w.sc.text(s, &t)
 	for _, sp := range w.sc.sorted() {
 		w.found(sp.kind)
 	}

@@ -38,10 +38,10 @@ func (sc *scanner) add(start, end int, k kind) {
 
 // each calls f with s and with every layer of s that escapes hide. What hides deeper is a
 // finding as a whole.
-func (sc *scanner) each(s string, f func(s string)) {
+func (sc *scanner) each(s string, hides bool, f func(s string)) {
 	sc.back = nil
 	f(s)
-	if !hiding(s) {
+	if !hides {
 		return
 	}
 	var from *unescaped
@@ -61,22 +61,23 @@ func (sc *scanner) each(s string, f func(s string)) {
 	sc.back = nil
 }
 
-// text finds everything in text of people, callers and gateways.
-func (sc *scanner) text(s string) { sc.all(s, true) }
+// text finds everything in text of people, callers and gateways. t are the traits of s.
+func (sc *scanner) text(s string, t *traits) { sc.all(s, t, true) }
 
 // identifier finds what an identifier must not be.
-func (sc *scanner) identifier(s string) { sc.all(s, false) }
+func (sc *scanner) identifier(s string, t *traits) { sc.all(s, t, false) }
 
-func (sc *scanner) all(s string, text bool) {
+func (sc *scanner) all(s string, t *traits, text bool) {
 	if plain(s) {
 		return
 	}
 	sc.back = nil
-	sc.spaced(s, text)
-	if hiding(s) {
-		sc.each(s, func(layer string) {
+	sc.spaced(s, t, text)
+	if t.hides() {
+		sc.each(s, true, func(layer string) {
 			if sc.back != nil {
-				sc.spaced(layer, text)
+				t := survey(layer)
+				sc.spaced(layer, &t, text)
 			}
 		})
 	}
@@ -84,9 +85,9 @@ func (sc *scanner) all(s string, text bool) {
 
 // spaced scans s, and once more with spaces in the place of plus signs, which is how forms and query
 // strings write them.
-func (sc *scanner) spaced(s string, text bool) {
-	sc.detect(s, text)
-	if strings.IndexByte(s, '+') < 0 {
+func (sc *scanner) spaced(s string, t *traits, text bool) {
+	sc.detect(s, t, text)
+	if t.seen&hasPlus == 0 {
 		return
 	}
 	sc.form = append(sc.form[:0], s...)
@@ -95,49 +96,51 @@ func (sc *scanner) spaced(s string, text bool) {
 			sc.form[i] = ' '
 		}
 	}
-	sc.detect(slot(sc.form), text)
+	form := survey(slot(sc.form))
+	sc.detect(slot(sc.form), &form, text)
 }
 
 // plain tells that a string is too short for any finding: most of a log.
 func plain(s string) bool { return len(s) < 6 }
 
-func (sc *scanner) detect(s string, text bool) {
-	seen, digits, longest := survey(s)
-	if seen&isAt != 0 {
+// detect runs the detectors whose findings a string of these traits can have.
+func (sc *scanner) detect(s string, t *traits, text bool) {
+	if t.has(isAt) {
 		sc.emails(s)
 	}
-	if digits >= 8 {
+	if t.grouped >= 8 {
 		sc.numbers(s, text)
-		if digits >= 11 {
-			sc.cpfDotted(s)
-		}
-		if seen&isAlpha != 0 && digits >= 9 {
-			sc.ibans(s)
-		}
 	}
-	if longest >= 11 {
+	if t.grouped >= 11 && t.seen&hasDot != 0 && t.seen&hasHyphen != 0 {
+		sc.cpfDotted(s)
+	}
+	if t.digits >= 9 && t.has(isAlpha) {
+		sc.ibans(s)
+	}
+	if t.longest >= 11 {
 		sc.tokens(s, text)
 	}
-	if seen&isAssign != 0 {
+	if t.has(isAssign) {
 		sc.assignments(s)
 	}
-	sc.schemes(s)
-	if longest >= 10 {
+	if t.seen&hasSpace != 0 {
+		sc.schemes(s)
+	}
+	if t.longest >= 10 && t.seen&hasHyphen != 0 {
 		sc.pems(s)
 	}
 }
 
 // secrets finds what no configuration should hold either. blobs: random text counts.
-func (sc *scanner) secrets(s string, blobs bool) {
+func (sc *scanner) secrets(s string, t *traits, blobs bool) {
 	if plain(s) {
 		return
 	}
 	sc.back = nil
-	seen, _, longest := survey(s)
-	if blobs && longest >= 11 {
+	if blobs && t.longest >= 11 {
 		sc.tokens(s, false)
 	}
-	if seen&isAssign != 0 {
+	if t.has(isAssign) {
 		sc.assignments(s)
 	}
 	sc.schemes(s)

@@ -16,27 +16,28 @@ const (
 	everyone                 // and all other parameters
 )
 
-// search finds copies of raw values of this event.
-func (w *Worker) search(s string, who searched) {
-	if who == nobody || (who == strong && w.needles.strong == 0) || !w.needles.any() {
+// search finds copies of raw values of this event in s, whose traits are t.
+func (w *Worker) search(s string, t *traits, who searched) {
+	if who == nobody || !t.hides() && !w.needles.may(len(s), t.letters, who == strong) {
 		return
 	}
-	w.sc.each(s, func(layer string) {
+	w.sc.each(s, t.hides(), func(layer string) {
 		w.needles.find(layer, who == strong, func(start, end int) { w.sc.add(start, end, kindRawValue) })
 	})
 }
 
 // copied tells whether a copy of a raw value stands in s.
-func (w *Worker) copied(s string, who searched) bool {
+func (w *Worker) copied(s string, t *traits, who searched) bool {
 	if who == everyone && w.needles.overflow {
 		return true
 	}
 	w.sc.reset()
-	w.search(s, who)
+	w.search(s, t, who)
 	return len(w.sc.spans) > 0
 }
 
-// text returns s with findings masked and at most limit bytes; s itself where it was clean.
+// text returns s with findings masked and at most limit bytes; s itself where it was clean, and then
+// the worker's traits are those of s.
 func (w *Worker) text(s string, limit int, who searched) string {
 	if who == everyone && w.needles.overflow {
 		w.found(kindUnscanned)
@@ -48,41 +49,45 @@ func (w *Worker) text(s string, limit int, who searched) string {
 		emit = len(s) - scanMargin
 	}
 	raw := s
-	if seen, _, _ := survey(s); seen&isOdd != 0 {
-		w.sc.cleaned = appendClean(w.sc.cleaned[:0], s)
-		raw = slot(w.sc.cleaned)
+	if w.traits = survey(s); w.traits.has(isOdd) {
+		raw = w.cleaned(s)
 		emit = min(emit, len(raw))
 	}
 	w.sc.reset()
-	w.sc.text(raw)
-	w.search(raw, who)
+	w.sc.text(raw, &w.traits)
+	w.search(raw, &w.traits, who)
 	return w.masked(s, raw, emit, limit)
+}
+
+// cleaned returns s without what could hide a value; the worker's traits become those of the result.
+func (w *Worker) cleaned(s string) string {
+	w.sc.cleaned = appendClean(w.sc.cleaned[:0], s)
+	w.traits = survey(slot(w.sc.cleaned))
+	return slot(w.sc.cleaned)
 }
 
 // chosen bounds a value that configuration or liveward chose, and masks a secret in it. A team's
 // mailbox as the owner of a key is theirs to name.
 func (w *Worker) chosen(id event.ID, s string) string {
-	if id == event.EventID && hashLike(s) {
-		return s
-	}
 	raw := cut(s, maxChosen)
-	if seen, _, _ := survey(raw); seen&isOdd != 0 {
-		w.sc.cleaned = appendClean(w.sc.cleaned[:0], raw)
-		raw = slot(w.sc.cleaned)
+	if w.traits = survey(raw); w.traits.has(isOdd) {
+		raw = w.cleaned(raw)
 	}
 	w.sc.reset()
-	w.sc.secrets(raw, id != event.LogFilePath)
+	w.sc.secrets(raw, &w.traits, id != event.LogFilePath)
 	return w.masked(s, raw, len(raw), maxChosen)
 }
 
 // hashLike tells whether s is an event.Hash as text.
 func hashLike(s string) bool {
-	for i := range len(s) {
-		if class[s[i]]&isLower == 0 && (s[i] < '2' || s[i] > '7') {
-			return false
-		}
+	if len(s) != event.HashTextLen {
+		return false
 	}
-	return len(s) == event.HashTextLen
+	all := isHash
+	for i := range len(s) {
+		all &= looks[s[i]]
+	}
+	return all != 0
 }
 
 // masked returns raw, which is s without what hides, up to emit, with the findings masked.
@@ -114,11 +119,8 @@ func (w *Worker) masked(s, raw string, emit, limit int) string {
 // identifier returns s where it is a clean identifier, else what stands for it.
 func (w *Worker) identifier(id event.ID, s string) string {
 	treat := w.f.treat[id]
-	seen := w.remembered(id, s)
-	if seen && (treat == tenant || w.needles.strong == 0 && !w.needles.flooded) {
-		return s
-	}
-	raw := s
+	m, raw := w.memo(id, s), s
+	seen, t := m.holds(s), &m.traits
 	w.sc.reset()
 	if !seen {
 		if len(s) > scanLimit {
@@ -126,14 +128,14 @@ func (w *Worker) identifier(id event.ID, s string) string {
 			w.found(kindUnscanned)
 			return kindMasks[kindUnscanned]
 		}
-		if classes, _, _ := survey(s); classes&isOdd != 0 {
-			w.sc.cleaned = appendClean(w.sc.cleaned[:0], s)
-			raw = slot(w.sc.cleaned)
+		t = &w.traits
+		if *t = survey(s); t.has(isOdd) {
+			raw = w.cleaned(s)
 		}
-		w.sc.identifier(raw)
+		w.sc.identifier(raw, t)
 	}
 	if treat != tenant {
-		w.search(raw, strong)
+		w.search(raw, t, strong)
 		if w.needles.flooded && len(s) >= minNeedle && !known(s) {
 			w.sc.add(0, len(raw), kindUnscanned)
 		}
@@ -150,7 +152,11 @@ func (w *Worker) identifier(id event.ID, s string) string {
 	if seen {
 		return s
 	}
-	return w.restrict(raw, s)
+	out := w.restrict(raw, s)
+	if out == s {
+		m.keep(s, t)
+	}
+	return out
 }
 
 // standIn is the pseudonym of an identifier that must not be stored but is joined by. Where it is a
@@ -158,23 +164,17 @@ func (w *Worker) identifier(id event.ID, s string) string {
 func (w *Worker) standIn(s string) string {
 	for i, id := range w.f.pseudonyms {
 		if w.raw[i] == s {
-			return w.pseudo.of(domainOf(id), s)
+			return w.keep(w.pseudo.of(domainOf(id), s))
 		}
 	}
-	return w.pseudo.of(domainID, s)
+	return w.keep(w.pseudo.of(domainID, s))
 }
 
-// restrict bounds an identifier and replaces characters that identifiers do not have.
+// restrict bounds an identifier, whose traits are the worker's, and replaces characters that
+// identifiers do not have.
 func (w *Worker) restrict(raw, s string) string {
 	raw = cut(raw, maxIdentifier)
-	ok := true
-	for i := range len(raw) {
-		if !identByte(raw[i]) {
-			ok = false
-			break
-		}
-	}
-	if ok && len(raw) == len(s) {
+	if w.traits.seen&hasForeign == 0 && len(raw) == len(s) {
 		return s
 	}
 	w.buf = w.buf[:0]
@@ -201,7 +201,9 @@ func (w *Worker) inspect(id event.ID) {
 		return
 	}
 	w.sc.reset()
-	w.sc.text(cut(w.ev.Str(id), maxQuery))
+	s := cut(w.ev.Str(id), maxQuery)
+	t := survey(s)
+	w.sc.text(s, &t)
 	for _, sp := range w.sc.sorted() {
 		w.found(sp.kind)
 	}
@@ -209,7 +211,7 @@ func (w *Worker) inspect(id event.ID) {
 
 // address keeps an address in canonical form, cuts it to its network, or clears what is none.
 func (w *Worker) address(id event.ID) {
-	s, ok := w.network(w.ev.Str(id))
+	s, ok := w.network(id, w.ev.Str(id))
 	if !ok {
 		w.ev.Clear(id)
 		return
@@ -217,9 +219,17 @@ func (w *Worker) address(id event.ID) {
 	w.ev.SetString(id, s)
 }
 
-func (w *Worker) network(s string) (string, bool) {
+func (w *Worker) network(id event.ID, s string) (string, bool) {
 	if !w.f.truncate {
-		return event.CanonicalIP(s)
+		m := w.memo(id, s)
+		if m.holds(s) {
+			return s, true
+		}
+		ip, ok := event.CanonicalIP(s)
+		if ok && ip == s {
+			m.keep(s, &traits{})
+		}
+		return ip, ok
 	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
@@ -247,34 +257,49 @@ func (w *Worker) truncated(id event.ID) {
 	}
 }
 
-// values treats the values of a list.
+// values treats the values of a list, which stays as it is where all of them do.
 func (w *Worker) values(id event.ID) {
-	w.list = append(w.list[:0], w.ev.List(id)...)
-	w.ev.Clear(id)
-	for i, s := range w.list {
-		if i == maxList {
-			break
+	was := w.ev.List(id)
+	w.list = w.list[:0]
+	same := len(was) <= maxList
+	for _, s := range was[:min(len(was), maxList)] {
+		v, ok := w.value(id, s)
+		if ok {
+			w.list = append(w.list, v)
 		}
-		switch w.f.treat[id] {
-		case closedList:
-			if slices.Contains(event.FieldOf(id).Enum, s) {
-				w.ev.Append(id, s)
-			}
-		case chosenList:
-			w.ev.Append(id, w.chosen(id, s))
-		case identifierList:
-			w.ev.Append(id, w.identifier(id, s))
-		case addressList:
-			if ip, ok := w.network(s); ok {
-				w.ev.Append(id, ip)
-			}
-		case kindList:
-			if kindName(s) {
-				w.ev.Append(id, s)
-			}
+		same = same && ok && v == s
+	}
+	if !same {
+		w.ev.Clear(id)
+		for _, s := range w.list {
+			w.ev.Append(id, s)
 		}
 	}
 	clear(w.list)
+}
+
+func (w *Worker) value(id event.ID, s string) (string, bool) {
+	switch w.f.treat[id] {
+	case closedList:
+		return s, slices.Contains(event.FieldOf(id).Enum, s)
+	case chosenList:
+		m := w.memo(id, s)
+		if m.holds(s) {
+			return s, true
+		}
+		out := w.chosen(id, s)
+		if out == s {
+			m.keep(s, &w.traits)
+		}
+		return out, true
+	case identifierList:
+		return w.identifier(id, s), true
+	case addressList:
+		return w.network(id, s)
+	case kindList:
+		return s, kindName(s)
+	}
+	return "", false
 }
 
 // kindName tells whether s can name a kind of finding: formats and enrichment note their own.

@@ -1,0 +1,100 @@
+package privacy
+
+// traits is what one look at a string tells of it. Most strings of a log are judged by it alone.
+type traits struct {
+	seen    uint32 // classes of its bytes, and what follows here
+	digits  int32
+	grouped int32  // most digits with nothing between them but what separates groups of digits
+	longest int32  // longest run of token characters
+	letters uint64 // characters it has, in either case; different ones may share a bit
+}
+
+// What traits.seen tells beside the classes of bytes.
+const (
+	hasEscape  uint32 = 1 << (8 + iota) // % \ &
+	hasSpace                            // the space alone
+	hasPlus                             //
+	hasHyphen                           //
+	hasDot                              //
+	hasForeign                          // what no identifier has
+	inToken                             // token characters
+	inGroups                            // digits, and what separates groups of them
+)
+
+// letterBits is where in the looks of a byte its bit of traits.letters stands.
+const letterBits = 24
+
+// isHex marks hexadecimal digits.
+const isHex uint32 = 1 << 16
+
+// isHash marks what event.Hash is written with.
+const isHash uint32 = 1 << 17
+
+//nolint:gochecknoglobals // constant
+var looks = makeLooks()
+
+func makeLooks() (t [256]uint32) {
+	for i := range t {
+		c := byte(i)
+		t[i] = uint32(class[c])
+		set := func(bit uint32, is bool) {
+			if is {
+				t[i] |= bit
+			}
+		}
+		set(hasEscape, c == '%' || c == '\\' || c == '&')
+		set(hasSpace, c == ' ')
+		set(hasPlus, c == '+')
+		set(hasHyphen, c == '-')
+		set(hasDot, c == '.')
+		set(hasForeign, !identByte(c))
+		_, hex := unhex(c)
+		set(isHex, hex)
+		set(isHash, class[c]&isLower != 0 || c >= '2' && c <= '7')
+		set(inToken, class[c]&isToken != 0)
+		set(inGroups, class[c]&isDigit != 0 || c == ' ' || c == '-' || c == '.' || c == '(' || c == ')')
+		switch {
+		case class[c]&isDigit != 0:
+			t[i] |= uint32(c-'0') << letterBits
+		case class[c]&isAlpha != 0:
+			t[i] |= uint32(10+lower(c)-'a') << letterBits
+		default:
+			t[i] |= (36 + uint32(c)%28) << letterBits
+		}
+	}
+	return t
+}
+
+// survey looks at every byte once, without a branch: what stands in ids is not to be predicted.
+func survey(s string) (t traits) {
+	group, run := int32(0), int32(0)
+	for i := range len(s) {
+		c := looks[s[i]]
+		t.seen |= c
+		digit := int32(c & uint32(isDigit))
+		t.digits += digit
+		group = (group + digit) & -int32(c/inGroups&1)
+		t.grouped = max(t.grouped, group)
+		run = (run + 1) & -int32(c/inToken&1)
+		t.longest = max(t.longest, run)
+		t.letters |= 1 << (c >> letterBits)
+	}
+	return t
+}
+
+// lettersOf is traits.letters alone.
+func lettersOf(s string) (letters uint64) {
+	for i := range len(s) {
+		letters |= 1 << (looks[s[i]] >> letterBits)
+	}
+	return letters
+}
+
+// digitLetters are the bits of the digits in traits.letters.
+const digitLetters = 1<<10 - 1
+
+// has tells whether one of the bytes is of one of the classes.
+func (t *traits) has(classes uint8) bool { return t.seen&uint32(classes) != 0 }
+
+// hides tells whether escapes may hide something: most strings have no byte that begins one.
+func (t *traits) hides() bool { return t.seen&hasEscape != 0 }
