@@ -56,6 +56,7 @@ type Agent struct {
 	manager    *alerting.Manager
 	notifying  *pipeline.Notifying
 	gate       *pipeline.Gate
+	monitor    *monitor
 	full       atomic.Bool
 	expired    atomic.Int64
 }
@@ -78,6 +79,7 @@ func Run(ctx context.Context, plan *Plan, hooks Hooks, log *slog.Logger, reload 
 // Start takes the data directory and opens the journal. The caller calls Serve, then Close.
 func Start(ctx context.Context, plan *Plan, hooks Hooks, log *slog.Logger) (*Agent, error) {
 	a := &Agent{plan: plan, hooks: hooks, log: log, now: time.Now, started: time.Now(), counts: pipeline.NewCounts()}
+	a.monitor = &monitor{agent: a}
 	cfg := plan.Config
 	debug.SetMemoryLimit(int64(cfg.Agent.Memory))
 	runtime.GOMAXPROCS(cfg.Agent.CPUs)
@@ -228,6 +230,7 @@ func (a *Agent) Serve(ctx context.Context, reload <-chan struct{}) error {
 		cg.Go(func() error { return a.collect(cctx, in) })
 	}
 	cg.Go(func() error { return a.reloads(cctx, reload) })
+	cg.Go(func() error { return a.health(cctx) })
 	cg.Go(func() error { a.plan.certs.watch(cctx, certificatesPoll, a.log); return nil })
 	err := cg.Wait()
 	if ctx.Err() != nil || errors.Is(err, errEnded) {

@@ -29,11 +29,12 @@ type Config struct {
 
 // ProcessConfig is about the process.
 type ProcessConfig struct {
-	ID       string      `yaml:"id" doc:"Name of this agent; part of its subjects in the journal. Default: the host's name."`
-	Data     string      `yaml:"data" doc:"Data directory, mode 0700, for one agent."`
-	Memory   strict.Size `yaml:"memory" doc:"Soft limit of the process's memory."`
-	CPUs     int         `yaml:"cpus" doc:"Most CPUs used at once. Default: half of the host's, at least one."`
-	LogLevel string      `yaml:"log_level" doc:"debug, info, warn or error."`
+	ID       string          `yaml:"id" doc:"Name of this agent; part of its subjects in the journal. Default: the host's name."`
+	Data     string          `yaml:"data" doc:"Data directory, mode 0700, for one agent."`
+	Memory   strict.Size     `yaml:"memory" doc:"Soft limit of the process's memory."`
+	CPUs     int             `yaml:"cpus" doc:"Most CPUs used at once. Default: half of the host's, at least one."`
+	LogLevel string          `yaml:"log_level" doc:"debug, info, warn or error."`
+	Health   strict.Duration `yaml:"health" doc:"How often the agent writes of its own health, as events that rules see; 0s for never."`
 }
 
 // InputConfig is one log.
@@ -135,7 +136,7 @@ type KibanaConfig struct {
 func Default() Config {
 	return Config{
 		Agent: ProcessConfig{
-			Data: "/var/lib/liveward", Memory: 512 << 20, CPUs: max(1, runtime.NumCPU()/2), LogLevel: "info",
+			Data: "/var/lib/liveward", Memory: 512 << 20, CPUs: max(1, runtime.NumCPU()/2), LogLevel: "info", Health: strict.Duration(time.Minute),
 		},
 		Journal: JournalConfig{
 			MaxSize: 8 << 30, MaxAge: days(7), LegalMaxAge: days(30), ReserveFree: 512 << 20,

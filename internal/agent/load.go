@@ -17,6 +17,7 @@ import (
 	"github.com/liveward/liveward/collectors/formats/vendors"
 	"github.com/liveward/liveward/internal/enrich"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/pipeline"
 	"github.com/liveward/liveward/internal/privacy"
 	"github.com/liveward/liveward/internal/secret"
 	"github.com/liveward/liveward/internal/strict"
@@ -97,6 +98,7 @@ func Prepare(cfg Config) (*Plan, error) {
 // key, and a webhook may come from the command line.
 func PrepareDemo(cfg Config, slackWebhook string) (*Plan, error) {
 	f := strict.Decode("demo", nil, &cfg)
+	cfg.Agent.Health = 0 // half a minute of traffic says nothing of the agent's health
 	p := &Plan{Config: cfg, DevelopmentKey: true}
 	p.checkAgent(f)
 	errs := []error{
@@ -153,6 +155,9 @@ func (p *Plan) checkAgent(f *strict.File) {
 	}
 	if err := p.level.UnmarshalText([]byte(a.LogLevel)); err != nil {
 		f.Problem("agent.log_level", fmt.Sprintf("%q is no level", a.LogLevel), "use debug, info, warn or error")
+	}
+	if a.Health < 0 || a.Health > minutes(10) {
+		f.Problem("agent.health", "is not between 0s and 10m", "1m suits, 0s is never")
 	}
 	j := &p.Config.Journal
 	if j.MaxSize < 64<<20 {
@@ -255,6 +260,9 @@ func (p *Plan) loadInputs(f *strict.File) error {
 		p.Config.Inputs[i] = in
 		if !name.MatchString(in.Name) {
 			f.Problem(at+".name", fmt.Sprintf("%q cannot name an input", in.Name), "use letters, digits, - and _, at most 64")
+		}
+		if in.Name == pipeline.HealthCollector {
+			f.Problem(at+".name", fmt.Sprintf("%q is the agent's own name in the journal", in.Name), "choose another")
 		}
 		if seen[in.Name] {
 			f.Problem(at+".name", fmt.Sprintf("two inputs are named %q", in.Name), "names make the ids of events: they must differ")

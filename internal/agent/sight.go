@@ -1,11 +1,11 @@
 package agent
 
 import (
-	"strings"
 	"time"
 
 	"github.com/liveward/liveward/internal/enrich"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/pipeline"
 	"github.com/liveward/liveward/rules"
 )
 
@@ -52,7 +52,7 @@ func (p *Plan) sees(awake func(input string) bool) func(event.ID) bool {
 
 // ownField tells whether the agent itself gives a field: its health is an event like any other.
 func ownField(id event.ID) bool {
-	return strings.HasPrefix(id.String(), "liveward.health.")
+	return pipeline.IsHealthField(id)
 }
 
 // Blind lists the rules that no input can make fire, with the fields that are missing.

@@ -366,13 +366,13 @@ func (d *Detector) rematch(body []byte) ([]event.Signal, error) {
 	}
 	var buf event.SignalBuffer
 	var ev event.Event
-	m := d.set.NewMatcher()
+	m := newRematcher(d.set)
 	for i := range docs {
 		ev.Reset()
 		if err := ev.DecodeJSON(docs[i].JSON); err != nil {
 			return nil, err
 		}
-		m.Match(&ev, rules.Origin{
+		m.match(&ev, rules.Origin{
 			Event: docs[i].ID, File: files[i], Offset: ev.Int(event.LivewardOffset), Ingest: d.batch.Ingest,
 		}, &buf)
 	}

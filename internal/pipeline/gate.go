@@ -39,6 +39,16 @@ func (g *Gate) Arrive(collector string) {
 	}
 }
 
+// Open tells whether every collector is registered, or cannot be.
+func (g *Gate) Open() bool {
+	select {
+	case <-g.open:
+		return true
+	default:
+		return false
+	}
+}
+
 // gatePatience is how long a collector that does not come forward holds up the others: its disk may
 // hang.
 const gatePatience = 30 * time.Second
