@@ -137,15 +137,14 @@ func (r *RuleBacktest) Worst() int {
 	return worst
 }
 
-// OverBudget are the rules with more alerts on some day than they may have: their own budget, or the
-// given one where they state none. A given budget of NoBudget holds nobody to anything.
+// OverBudget are the rules with more than budget alerts on some day. With NoBudget each rule is held
+// to its own.
 func (b *Backtest) OverBudget(budget int) []string {
 	var out []string
 	for i := range b.Rules {
-		r := &b.Rules[i]
-		may := r.Budget
+		r, may := &b.Rules[i], budget
 		if may == NoBudget {
-			may = budget
+			may = r.Budget
 		}
 		if may != NoBudget && r.Worst() > may {
 			out = append(out, r.ID)

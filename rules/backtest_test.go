@@ -64,13 +64,11 @@ no alert: t.b
 	if got := b.OverBudget(2); len(got) != 1 || got[0] != "t.a" || len(b.OverBudget(3)) != 0 {
 		t.Errorf("over a budget of 2: %v, of 3: %v", got, b.OverBudget(3))
 	}
-	b.Rules[0].Budget = 3 // its own counts before the one for all
-	if got := b.OverBudget(2); len(got) != 0 {
-		t.Errorf("over its own budget of 3: %v", got)
-	}
-	b.Rules[0].Budget = 2
-	if got := b.OverBudget(NoBudget); len(got) != 1 {
-		t.Errorf("over its own budget of 2: %v", got)
+	for budget, want := range map[int]int{3: 0, 2: 1, NoBudget: 0} {
+		b.Rules[0].Budget = budget
+		if got := b.OverBudget(NoBudget); len(got) != want {
+			t.Errorf("over a budget of its own of %d: %v", budget, got)
+		}
 	}
 }
 

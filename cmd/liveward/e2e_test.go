@@ -39,7 +39,7 @@ func TestEndToEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := []string{"lw.auth.burst-per-ip", "lw.inject.farm-device", "lw.key.off-allow-list", "lw.spoof.wave-tenant"}
+	want := []string{"lw.auth.burst-per-ip", "lw.inject.farm-device", "lw.key.off-allow-list", "lw.spoof.wave-count"}
 	await(t, "all documents", func() bool { return w.es.Count(t, w.stream("event")) >= len(calls) })
 	await(t, "the alerts", func() bool { return w.es.Count(t, w.stream("alert")) >= len(want) })
 	await(t, "the Slack messages", func() bool { return len(w.slack.Channel()) >= len(want) })

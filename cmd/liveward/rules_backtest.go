@@ -15,6 +15,7 @@ func rulesBacktestCommand() *cobra.Command {
 	var in offlineFlags
 	var against, rule, html string
 	var budget int
+	var own bool
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "backtest --format FORMAT FILE…",
@@ -24,8 +25,8 @@ rule per day and per key. Nothing is sent anywhere; the same lines give the same
 
 With --against, a second rule directory is run over the same logs, and the report says which alerts
 are new with the first, which are gone, and how many are the same. With --budget, a rule that has more
-alerts on any day (UTC) than its own budget says, or than the number given where it states none, makes
-the exit code 1.`,
+alerts than that on any day (UTC) makes the exit code 1; with --own-budgets, one that has more than its
+own budget says.`,
 		Example: `  liveward rules backtest --rules rules.d --format nginx_json access.json.*
   liveward rules backtest --rules new.d --against rules.d --rule lw.auth.burst-per-ip --format nginx_json access.json
   liveward rules backtest --rules rules.d --format nginx_json --budget 5 --html report.html access.json`,
@@ -66,11 +67,15 @@ the exit code 1.`,
 					return err
 				}
 			}
-			if !cmd.Flags().Changed("budget") {
-				return nil
+			if cmd.Flags().Changed("budget") {
+				if over := b.OverBudget(budget); len(over) > 0 {
+					return fmt.Errorf("over the budget of %d alerts a day: %s", budget, strings.Join(over, ", "))
+				}
 			}
-			if over := b.OverBudget(budget); len(over) > 0 {
-				return fmt.Errorf("over the budget of %d alerts a day, or their own: %s", budget, strings.Join(over, ", "))
+			if own {
+				if over := b.OverBudget(rules.NoBudget); len(over) > 0 {
+					return fmt.Errorf("over their own budgets: %s", strings.Join(over, ", "))
+				}
 			}
 			return nil
 		},
@@ -81,7 +86,8 @@ the exit code 1.`,
 	f.StringVar(&against, "against", "", "compare with the rules of this directory")
 	f.StringVar(&rule, "rule", "", "report on this rule alone")
 	f.StringVar(&html, "html", "", "also write the report to this file, as a page that needs nothing beside itself")
-	f.IntVar(&budget, "budget", 0, "alerts on a day for rules that state no budget; more exit 1")
+	f.IntVar(&budget, "budget", 0, "alerts a rule may have on a day; more exit 1")
+	f.BoolVar(&own, "own-budgets", false, "hold each rule to the budget that it states; more exit 1")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }

@@ -60,13 +60,19 @@ func (d *demo) summary(t pipeline.Totals, behind int64) {
 	}
 }
 
-// match finds the first alert that names an attack.
+// match finds the alert that names an attack: of the rules it was made for, the foremost that fired,
+// and of its alerts the first.
 func (d *demo) match(attack generator.Incident) (catch, bool) {
 	var best catch
+	rank := len(attack.Rules)
 	for _, id := range d.order {
 		c := d.caught[id]
-		if d.names(c.alert, attack) && (best.alert == nil || c.at.Before(best.at)) {
-			best = c
+		at := slices.Index(attack.Rules, c.alert.Rule.ID)
+		if at < 0 || !d.names(c.alert, attack) {
+			continue
+		}
+		if at < rank || at == rank && c.at.Before(best.at) {
+			best, rank = c, at
 		}
 	}
 	return best, best.alert != nil
@@ -76,10 +82,10 @@ func (d *demo) explained(a *event.Alert, truth []generator.Incident) bool {
 	return slices.ContainsFunc(truth, func(attack generator.Incident) bool { return d.names(a, attack) })
 }
 
-// names tells whether an alert is about an attack: one of its rules fired, while it went on, and the
-// alert's key is not at odds with the attack's facts.
+// names tells whether an alert is about an attack: one of its rules fired, or one that may, while it
+// went on, and the alert's key is not at odds with the attack's facts.
 func (d *demo) names(a *event.Alert, attack generator.Incident) bool {
-	if !slices.Contains(attack.Rules, a.Rule.ID) {
+	if !slices.Contains(attack.Rules, a.Rule.ID) && !slices.Contains(attack.MayFire, a.Rule.ID) {
 		return false
 	}
 	if at := time.Unix(0, a.Time); at.Before(attack.First.Add(-time.Second)) || at.After(attack.Last.Add(time.Minute)) {

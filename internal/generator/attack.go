@@ -6,22 +6,6 @@ import (
 	"time"
 )
 
-// Class is a kind of attack.
-type Class string
-
-// The attacks. Which rules should fire is in Incident.
-const (
-	BadCredentials Class = "bad_credentials" // one address presents secrets for a few key ids; all are refused
-	KeySpray       Class = "key_spray"       // one address tries many key ids, a few calls each
-	SpoofWave      Class = "spoof_wave"      // prints, screens and masks at one tenant
-	InjectionFarm  Class = "injection_farm"  // one device, a virtual camera, many people
-	OffAllowList   Class = "off_allow_list"  // a stolen key works from an address that is not on its list
-	BrowserClient  Class = "browser_client"  // a web page calls the API with the key in it
-	LegacyTLS      Class = "legacy_tls"      // a partner's client negotiates TLS 1.0
-	FaceInLog      Class = "face_in_log"     // a line with a base64 face, then one with a raw key in its query
-	HillClimb      Class = "hill_climb"      // one person's score creeps up to the threshold; no shipped rule yet
-)
-
 // Attack is an attack to be made.
 type Attack struct {
 	Class  Class
@@ -30,32 +14,6 @@ type Attack struct {
 	Count  int           // calls, or sessions of the classes that come in sessions; default by class
 	Tenant int           // 1 for the first tenant; 0 lets the class choose
 	Every  time.Duration // begins again after this, with other addresses and devices; 0: once
-}
-
-// natural is the length and the count of an attack when there is time enough. The counts cross the
-// thresholds of the shipped rules with room to spare.
-func (c Class) natural() (time.Duration, int, bool) {
-	switch c {
-	case BadCredentials:
-		return 2 * time.Minute, 42, true
-	case KeySpray:
-		return 4 * time.Minute, 14, true
-	case SpoofWave:
-		return 6 * time.Minute, 64, true
-	case InjectionFarm:
-		return 15 * time.Minute, 14, true
-	case OffAllowList:
-		return 5 * time.Minute, 6, true
-	case BrowserClient:
-		return 4 * time.Minute, 6, true
-	case LegacyTLS:
-		return 3 * time.Minute, 4, true
-	case FaceInLog:
-		return 2 * time.Second, 2, true
-	case HillClimb:
-		return 20 * time.Minute, 18, true
-	}
-	return 0, 0, false
 }
 
 // DefaultAttacks returns one of each attack that a shipped rule should catch. They begin within the
@@ -120,6 +78,9 @@ type actor struct {
 	keys     []string // refused key ids
 	device   uint64
 	subject  uint64
+	digest   uint64 // of the frames that are used again
+	home     uint32 // address of the telephone line
+	session  string // the one that is submitted again
 	pace     float64
 }
 
@@ -152,6 +113,32 @@ func (g *Generator) begin(i int32, at int64) {
 	case KeySpray:
 		a.keys, a.ua = someKeys(&a.r, 9), "Go-http-client/1.1"
 		in.Facts["client.ip"] = a.addr
+	case AttackStrings:
+		a.keys, a.ua = []string{""}, "Mozilla/5.0 zgrab/0.x"
+		in.Facts["client.ip"] = a.addr
+	case RevokedKey:
+		a.keys, a.ua = []string{w.revokedKey}, "Java-http-client/17.0.9"
+		in.Facts["client.ip"], in.Facts["api_key.id"] = a.addr, w.revokedKey
+	case GuessedKey:
+		a.key = w.openKey
+		in.Facts["client.ip"] = a.addr
+	case MobileClient, AdminPath, ScopeDenied:
+		a.key = w.openKey
+	case OldKey:
+		a.key = w.oldKey
+	case PlainHTTP:
+		a.key = w.legacyKey
+	case FarmAddress:
+		a.tenant = int32(min(2, len(w.tenants)-1))
+		a.home = homeAddr(n)
+		in.Facts["network.forwarded_ip"] = string(appendAddr(nil, a.home))
+	case SessionReplay:
+		a.tenant = 0
+		a.session = string(appendBase32([]byte("s-"), a.r.next()))
+		in.Facts["liveness.session_id"] = a.session
+	case MediaReplay:
+		a.tenant = 0
+		a.digest = a.r.next()
 	case SpoofWave:
 		a.tenant = 0
 	case InjectionFarm:
@@ -190,13 +177,28 @@ func (g *Generator) begin(i int32, at int64) {
 		in.Facts["organization.id"] = in.Tenant
 		in.Facts["api_key.id"] = w.keys[a.key].id
 	}
-	in.Rules = a.attack.Class.rules(g.cfg.Format)
+	if v := w.tenants[a.tenant].vendor.name; len(a.keys) == 0 && a.attack.Class.checked() {
+		in.Facts["liveness.vendor"] = v
+	}
+	in.Rules, in.MayFire = a.attack.Class.rules(g.cfg.Format)
 	a.incident = in
 	g.incidents = append(g.incidents, in)
 	if a.attack.Every > 0 {
 		g.schedule(a.index, a.nth+1, at+int64(a.attack.Every))
 	}
 }
+
+// checked tells whether the class has its people before a camera, so that a vendor answers.
+func (c Class) checked() bool {
+	switch c {
+	case FaceInLog, BadInput, Oversize, ScopeDenied, Enumeration, AdminPath, BulkRead:
+		return false
+	}
+	return true
+}
+
+// homeAddr is the address of a telephone line, in the range for documentation: no carrier shares it.
+func homeAddr(n int) uint32 { return 203<<24 | 113<<8 | uint32(250+n%5) }
 
 // over tells whether the attack's time has passed: nobody tries again then.
 func (a *actor) over(at int64) bool { return at > a.start+int64(a.attack.Length) }
@@ -228,6 +230,12 @@ func (g *Generator) stepActor(i int32, at int64, line *Line) bool {
 		return g.knock(a, n, at, line)
 	case FaceInLog:
 		return g.leak(a, n, at, line)
+	case BadInput, Oversize, AttackStrings, ScopeDenied, Enumeration, AdminPath, BulkRead, RevokedKey:
+		return g.misuse(a, n, at, line)
+	case GuessedKey:
+		if n < a.attack.Count-2 {
+			return g.misuse(a, n, at, line)
+		}
 	}
 	g.spawn(i, n, at)
 	return false
@@ -290,13 +298,28 @@ func (g *Generator) spawn(i int32, n int, at int64) {
 		if s.r.chance(0.3) { // the same gang, the same few telephones; below what the farm rule counts
 			s.device = mix(a.device ^ uint64(n/3))
 		}
+	case SpoofShare:
+		s.profile = [...]profile{printed, screen}[s.r.intn(2)]
 	case InjectionFarm:
 		s.profile, s.device = injected, a.device
-	case OffAllowList:
+	case FarmAddress:
+		s.profile, s.applicant = injected, a.home
+	case ThresholdProbe:
+		s.profile = prober
+	case VerdictTampered:
+		s.profile = tampered
+	case SessionReplay:
+		s.profile, s.id, s.attempt = thief, a.session, n
+		if n > 0 {
+			s.step = stepSubmit
+		}
+	case MediaReplay:
+		s.profile, s.digest = thief, a.digest
+	case OffAllowList, GuessedKey:
 		s.profile, s.addr = thief, a.addr
 	case BrowserClient:
 		s.profile, s.addr = thief, "203.0.113."+strconv.Itoa(130+s.r.intn(120))
-	case LegacyTLS:
+	case LegacyTLS, PlainHTTP, MobileClient, OldKey, NoConsent, WrongRegion:
 		s.profile = thief
 	case HillClimb:
 		s.profile, s.device, s.subject, s.climb = climber, a.device, a.subject, n

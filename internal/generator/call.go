@@ -28,17 +28,20 @@ type call struct {
 	retried                    bool
 	ua, origin, referer        string
 	tls, cipher                string
+	region                     string // where the call was processed; empty: in the tenant's
 
 	session  string
 	attempt  int
 	decision string
 	score    float64
 	reason   string
+	code     string // of the vendor's error
 	class    string
 	kind     string
 	camera   bool
 	latency  int64
-	digest   uint64
+	digest   uint64 // of the frames
+	answer   uint64 // the vendor's transaction
 
 	subject, device, consent uint64
 	app                      string
@@ -92,6 +95,19 @@ func (a *actor) dress(c *call, s *session) {
 		c.referer = "https://onboarding.partner-web.example/selfie"
 	case LegacyTLS:
 		c.tls, c.cipher, c.proto = tls10, cipher10, "HTTP/1.1"
+	case PlainHTTP:
+		// Past the load balancer, which ends no TLS that could be missed.
+		c.tls, c.cipher, c.proto = "", "", "HTTP/1.1"
+		c.peer, c.client = c.caller(), ""
+	case MobileClient:
+		c.ua = "okhttp/4.12.0"
+	case NoConsent:
+		c.consent = 0
+	case WrongRegion:
+		c.region = "us-east-1"
+	case GuessedKey:
+		c.applicant = 0
+		c.ua, c.tls, c.cipher = "Go-http-client/1.1", tls13, cipher13
 	}
 }
 
@@ -110,7 +126,10 @@ func ownAddr(t *tenant, addr string) bool {
 func (c *call) verdict(s *session) {
 	o := &s.last
 	c.decision, c.score, c.reason, c.class, c.kind, c.camera = o.decision, o.score, o.reason, o.class, o.kind, o.camera
-	c.latency, c.digest = o.latency, mix(s.number<<8|uint64(s.attempt))
+	c.latency, c.answer = o.latency, mix(s.number<<8|uint64(s.attempt))
+	if c.digest = s.digest; c.digest == 0 {
+		c.digest = c.answer
+	}
 }
 
 // caller is the address that called, whatever stands between.
@@ -139,6 +158,14 @@ func (c *call) appendPresented(b []byte) []byte {
 	}
 	b = append(b, '.')
 	return appendBase32(appendBase32(appendBase32(b, mix(x)), mix(x+1)), mix(x+2))
+}
+
+// processed is the region in which the call was processed.
+func (c *call) processed() string {
+	if c.region != "" {
+		return c.region
+	}
+	return c.tenant.region
 }
 
 // consumer is the gateway's name of the caller; it has none for those it does not know.
@@ -181,7 +208,7 @@ func (c *call) appendForwarded(b []byte) []byte {
 // appendURI appends path and query.
 func (c *call) appendURI(b []byte) []byte {
 	b = append(b, c.path...)
-	if c.path == pathResult {
+	if c.path == pathResult || c.path == pathMedia {
 		b = append(b, c.session...)
 	}
 	if c.query != "" {

@@ -136,7 +136,8 @@ func (g *Generator) plant() {
 		return append(b[:len(b)/3], (`","frame":"` + cut)...)
 	}})
 
-	in := &incident{Incident: Incident{ID: "canaries", Class: "canaries", Authorised: true, Rules: FaceInLog.rules(g.cfg.Format), Facts: map[string]string{}}}
+	in := &incident{Incident: Incident{ID: "canaries", Class: "canaries", Authorised: true, Facts: map[string]string{}}}
+	in.Rules, in.MayFire = FaceInLog.rules(g.cfg.Format)
 	g.incidents = append(g.incidents, in)
 	window := 30 * time.Second
 	if g.cfg.Duration > 0 {

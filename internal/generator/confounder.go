@@ -17,7 +17,6 @@ const (
 	ReleaseQuality Confounder = "release_quality" // an app release with 12 points more quality failures
 	BrownOut       Confounder = "brown_out"       // the vendor is six times slower and answers 504
 	KeyRotation    Confounder = "key_rotation"    // a good consumer goes on with its old key
-	PenTest        Class      = "pen_test"        // as a confounder: an authorised test; see PenTestWindow
 	PenTestWindow  Confounder = "pen_test"        // an authorised penetration test; an Incident of class PenTest
 	BranchTablet   Confounder = "branch_tablet"   // a tablet in a branch, for many customers
 	ClockSkew      Confounder = "clock_skew"      // the clock of one of the gateway's hosts is 90 s ahead
@@ -25,13 +24,17 @@ const (
 	Duplicates     Confounder = "duplicates"      // 2 % of the lines are delivered twice
 	OutOfOrder     Confounder = "out_of_order"    // 1 % of the lines come late, by up to five minutes
 	Malformed      Confounder = "malformed"       // 1 % more lines, which are cut short or garbage
+	Background     Confounder = "background"      // what every gateway has: lone prints and virtual cameras, rejected input, scanners
+	ScoreShift     Confounder = "score_shift"     // a vendor's new model gives scores lower by 0.1, and nobody was told
+	CheckOff       Confounder = "check_off"       // a tenant's check lets everybody through
+	VendorCode     Confounder = "vendor_code"     // the vendor fails more often, with a code it never had
 )
 
 // Confounders returns all of them.
 func Confounders() []Confounder {
 	return []Confounder{
 		CGNAT, CampaignSurge, ReleaseQuality, BrownOut, KeyRotation, PenTestWindow, BranchTablet,
-		ClockSkew, LogLoss, Duplicates, OutOfOrder, Malformed,
+		ClockSkew, LogLoss, Duplicates, OutOfOrder, Malformed, Background, ScoreShift, CheckOff, VendorCode,
 	}
 }
 
@@ -43,7 +46,7 @@ func (c Confounder) known() bool { return slices.Contains(Confounders(), c) }
 // natural is how long it lasts when there is time enough; 0: from beginning to end.
 func (c Confounder) natural() time.Duration {
 	switch c {
-	case CampaignSurge:
+	case CampaignSurge, ScoreShift, CheckOff, VendorCode:
 		return 2 * time.Hour
 	case BrownOut:
 		return 20 * time.Minute
@@ -59,15 +62,30 @@ func (c Confounder) natural() time.Duration {
 	return 0
 }
 
-// mayFire are the shipped rules that may fire on it although nobody attacks.
-func (c Confounder) mayFire() []string {
+// rules are the shipped rules that should notice, though nobody attacks, and those that may.
+func (c Confounder) rules() (should, may []string) {
+	should, may = []string{}, []string{}
 	switch c {
-	case KeyRotation, PenTestWindow:
-		return []string{ruleBurst}
+	case KeyRotation:
+		may = []string{ruleBurst, ruleAuthRate, ruleRevoked}
+	case PenTestWindow:
+		may = []string{ruleBurst, ruleStrings, ruleAuthRate}
 	case BranchTablet:
-		return []string{ruleFarm}
+		may = []string{ruleFarm}
+	case ReleaseQuality:
+		may = []string{ruleUX}
+	case BrownOut:
+		may = []string{ruleOutage}
+	case Background:
+		may = []string{ruleCamera, ruleCameraPassed, ruleStrings}
+	case ScoreShift:
+		should, may = []string{ruleDrift}, []string{ruleUX, ruleEdge, ruleWave, ruleWaveCount}
+	case CheckOff:
+		should = []string{ruleUX}
+	case VendorCode:
+		should, may = []string{ruleErrorCode}, []string{ruleOutage}
 	}
-	return []string{}
+	return should, may
 }
 
 // Disturbance is the truth about one confounder.
@@ -75,6 +93,7 @@ type Disturbance struct {
 	Kind    Confounder `json:"kind"`
 	Begin   time.Time  `json:"begin"`
 	End     *time.Time `json:"end,omitempty"` // absent: to the end
+	Rules   []string   `json:"rules"`         // shipped rules that should notice
 	MayFire []string   `json:"may_fire"`      // shipped rules that may fire on it
 }
 
@@ -90,8 +109,8 @@ type days struct {
 	rotated int32
 	r       rng
 	maxLate float64 // nanoseconds
-	flags   struct{ skew, loss, duplicates, late, malformed, brown, rotation, kiosk, release bool }
-	spanOf  struct{ skew, loss, brown, rotation, kiosk, release span }
+	flags   struct{ skew, loss, duplicates, late, malformed, brown, rotation, kiosk, release, stray, shift, off, code bool }
+	spanOf  struct{ skew, loss, brown, rotation, kiosk, release, shift, off, code span }
 }
 
 func newDays(cfg *Config) days {
@@ -120,12 +139,19 @@ func newDays(cfg *Config) days {
 	d.flags.rotation, d.spanOf.rotation = d.on[KeyRotation], d.spans[KeyRotation]
 	d.flags.kiosk, d.spanOf.kiosk = d.on[BranchTablet], d.spans[BranchTablet]
 	d.flags.release, d.spanOf.release = d.on[ReleaseQuality], d.spans[ReleaseQuality]
+	d.flags.shift, d.spanOf.shift = d.on[ScoreShift], d.spans[ScoreShift]
+	d.flags.off, d.spanOf.off = d.on[CheckOff], d.spans[CheckOff]
+	d.flags.code, d.spanOf.code = d.on[VendorCode], d.spans[VendorCode]
+	d.flags.stray = d.on[Background]
 	d.flags.duplicates, d.flags.late, d.flags.malformed = d.on[Duplicates], d.on[OutOfOrder], d.on[Malformed]
 	return d
 }
 
 // schedule puts what confounders do on their own on the queue.
 func (d *days) schedule(g *Generator) {
+	if d.flags.stray {
+		g.queue.push(entry{at: g.start + int64(7*time.Minute), kind: kindScan})
+	}
 	if !d.on[PenTestWindow] {
 		return
 	}
@@ -164,6 +190,30 @@ func (d *days) brownOut(at int64, tenant int32) (slow, failing float64) {
 	return 1, 0
 }
 
+// shifted is what the vendor of a tenant takes off its scores.
+func (d *days) shifted(at int64, v *vendor) float64 {
+	if d.flags.shift && !v.async && d.spanOf.shift.holds(at) {
+		return 0.1
+	}
+	return 0
+}
+
+// off tells whether a tenant's check lets everybody through.
+func (d *days) off(at int64, tenant int32) bool {
+	return d.flags.off && tenant == 0 && d.spanOf.off.holds(at)
+}
+
+// unknownCode tells whether the vendor fails in a way it never did.
+func (d *days) unknownCode(at int64) bool { return d.flags.code && d.spanOf.code.holds(at) }
+
+// stray decides whether a person who arrives is a lone attacker, and with what.
+func (d *days) stray(r *rng) (profile, bool) {
+	if !d.flags.stray || !r.chance(0.003) {
+		return genuine, false
+	}
+	return [...]profile{printed, screen, injected}[r.weighted([]float64{47, 47, 6})], true
+}
+
 // rotating tells whether the key is the one that was rotated, and its owner has not noticed. It is the
 // first key of the first tenant.
 func (d *days) rotating(at int64, key int32) bool {
@@ -191,7 +241,8 @@ func (d *days) truth() []Disturbance {
 		if !ok {
 			continue
 		}
-		t := Disturbance{Kind: c, Begin: time.Unix(0, s.from).UTC(), MayFire: c.mayFire()}
+		t := Disturbance{Kind: c, Begin: time.Unix(0, s.from).UTC()}
+		t.Rules, t.MayFire = c.rules()
 		if s.until != math.MaxInt64 {
 			end := time.Unix(0, s.until).UTC()
 			t.End = &end

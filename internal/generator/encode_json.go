@@ -62,6 +62,7 @@ func (e *encoder) livewardV1(b []byte, c *call) []byte {
 	m.raw("operation", c.operation())
 	m.int("status", int64(c.status))
 	m.some("auth_reason", c.authReason)
+	m.some("error_code", c.code)
 	m.int("bytes_in", int64(c.received))
 	m.int("bytes_out", int64(c.sent))
 	m.int("latency_ms", c.elapsed()/1e6)
@@ -71,7 +72,7 @@ func (e *encoder) livewardV1(b []byte, c *call) []byte {
 	m.some("origin", c.origin)
 	if c.tenant != nil {
 		m.raw("tenant", c.tenant.name)
-		m.raw("region", c.tenant.region)
+		m.raw("region", c.processed())
 	}
 	if e.tmp = c.appendSubject(e.tmp[:0]); len(e.tmp) > 0 {
 		m.quote("subject_ref")
@@ -154,9 +155,9 @@ func (e *encoder) liveness(m *members, c *call) {
 		m.close(in)
 	}
 	m.raw("session_id", c.session)
-	if c.digest != 0 {
+	if c.answer != 0 {
 		m.quote("transaction_id")
-		m.b = appendBase32(append(m.b, "t-"...), mix(c.digest))
+		m.b = appendBase32(append(m.b, "t-"...), mix(c.answer))
 		m.unquote()
 	}
 	if c.attempt > 0 {
@@ -265,7 +266,7 @@ func (e *encoder) kongRequest(m *members, c *call) {
 	}
 	m.some("x-tenant-id", c.tenantName())
 	if c.tenant != nil {
-		m.raw("x-region", c.tenant.region)
+		m.raw("x-region", c.processed())
 	}
 	if e.tmp = c.appendSubject(e.tmp[:0]); len(e.tmp) > 0 {
 		m.quote("x-subject-ref")
@@ -336,12 +337,13 @@ func (e *encoder) kongResponse(m *members, c *call) {
 		}
 		if c.digest != 0 {
 			m.quote("x-liveness-transaction")
-			m.b = appendBase32(append(m.b, "t-"...), mix(c.digest))
+			m.b = appendBase32(append(m.b, "t-"...), mix(c.answer))
 			m.unquote()
 			m.quote("x-liveness-digest")
 			m.b = appendDigest(m.b, c.digest)
 			m.unquote()
 		}
+		m.some("x-liveness-error", c.code)
 		m.some("x-liveness-reason", c.reasonCode())
 		m.some("x-liveness-attack-class", c.class)
 		m.some("x-liveness-attack-type", c.kind)

@@ -80,7 +80,7 @@ func (e *encoder) nginx(b []byte, c *call) []byte {
 	m.str("referer", c.referer)
 	if c.tenant != nil {
 		m.raw("tenant", c.tenant.name)
-		m.raw("region", c.tenant.region)
+		m.raw("region", c.processed())
 	} else {
 		m.raw("tenant", "")
 		m.raw("region", "")
@@ -143,7 +143,7 @@ func (e *encoder) answer(m *members, c *call) {
 	m.raw("lv_session", c.session)
 	m.quote("lv_transaction")
 	if c.digest != 0 {
-		m.b = appendBase32(append(m.b, "t-"...), mix(c.digest))
+		m.b = appendBase32(append(m.b, "t-"...), mix(c.answer))
 	}
 	m.unquote()
 	m.quote("lv_attempt")
@@ -161,6 +161,7 @@ func (e *encoder) answer(m *members, c *call) {
 		m.raw("lv_model", "")
 		m.raw("lv_modality", "")
 	}
+	m.some("lv_error", c.code)
 	m.quote("lv_latency_ms")
 	if c.latency > 0 {
 		m.b = strconv.AppendInt(m.b, c.latency/1e6, 10)

@@ -113,6 +113,7 @@ const (
 	kindStaging             // the misconfigured staging system
 	kindHeld                // a line that was held back
 	kindCanary              // a planted line
+	kindScan                // a scanner of the internet's
 )
 
 // New returns a generator, or an error that names what is wrong with the configuration.
@@ -234,6 +235,8 @@ func (g *Generator) Next() (Line, bool) {
 			ok = g.release(e.index, &line)
 		case kindCanary:
 			ok = g.canary(e.index, e.at, &line)
+		case kindScan:
+			ok = g.scan(e.at, &line)
 		}
 		if !ok || e.at < g.start {
 			continue
@@ -292,6 +295,18 @@ func (g *Generator) probe(index int32, at int64, line *Line) bool {
 	c.peer, c.ua, c.tls, c.cipher = p.addr, p.ua, tls13, cipher13
 	c.duration, c.upstream = int64(time.Millisecond), -1
 	c.received, c.sent = 180, 161
+	return g.render(at, line)
+}
+
+// scan is what finds every address of the internet within the hour: one question, and away.
+func (g *Generator) scan(at int64, line *Line) bool {
+	g.queue.push(entry{at: at + int64(g.noise.exp()*40*float64(time.Minute)), kind: kindScan})
+	s := attackCalls()[g.noise.intn(len(attackCalls()))]
+	c := g.newCall(&g.noise)
+	c.method, c.path, c.query, c.status = s.method, s.path, s.query, 404
+	c.peer, c.ua, c.tls, c.cipher = g.world.balancers[0], "Mozilla/5.0 (compatible; CensysInspect/1.1)", tls13, cipher13
+	c.client = string(appendAddr(nil, 203<<24|113<<8|uint32(120+g.noise.intn(10))))
+	c.received, c.sent, c.upstream, c.duration = 240, 153, -1, int64(time.Millisecond)
 	return g.render(at, line)
 }
 

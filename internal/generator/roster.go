@@ -36,6 +36,7 @@ func (g *Generator) Roster() []byte {
 			fmt.Fprintf(&b, "    allow: [%s]\n", strings.Join(k.Allow, ", "))
 		}
 	}
+	fmt.Fprintf(&b, "  - id: %s\n    owner: partner-gone\n    created: %s\n    status: revoked\n", g.world.revokedKey, g.cfg.Start.AddDate(0, -5, 0).UTC().Format(time.DateOnly))
 	return []byte(b.String())
 }
 

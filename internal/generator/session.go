@@ -35,7 +35,9 @@ const (
 	screen
 	mask
 	injected
-	climber // searches the threshold
+	climber  // searches the threshold
+	prober   // knows where it is, and looks closer
+	tampered // the verdict is not the score's
 )
 
 // outcome is the verdict of an attempt.
@@ -47,7 +49,8 @@ type outcome struct {
 	kind     string
 	camera   bool
 	status   int
-	latency  int64 // nanoseconds
+	latency  int64  // nanoseconds
+	code     string // of the vendor's error
 }
 
 // session is one applicant's visit: create, submit, poll, and again after a failure.
@@ -67,6 +70,7 @@ type session struct {
 	pace    float64 // scales its pauses
 
 	subject, device, consent uint64
+	digest                   uint64 // of the frames; 0: new ones at each attempt
 	applicant                uint32
 	app                      string
 	newApp                   bool
@@ -96,6 +100,9 @@ func (g *Generator) arrive(at int64) {
 			s.device = mix(s.subject ^ 0xd2)
 		}
 		s.consent = mix(s.subject ^ 0xc0)
+	}
+	if p, ok := g.days.stray(&s.r); ok {
+		s.profile = p
 	}
 	if g.days.kiosk(at, tenant, &s.r) {
 		s.device = mix(g.cfg.Seed ^ 0x6b)
@@ -227,8 +234,13 @@ func (g *Generator) submit(i int32, s *session, at int64, line *Line) bool {
 	c.status, c.upstream = s.last.status, s.last.latency
 	c.session, c.attempt = s.id, s.attempt
 	switch {
+	case g.days.flags.stray && s.actor < 0 && s.r.chance(0.003): // cut off on its way: the gateway rejects it
+		c.status, c.upstream, c.sent = 422, -1, 204
+		s.attempt--
+		g.again(i, at+s.seconds(s.r.between(2, 6)), stepSubmit)
+		return g.render(at, line)
 	case s.last.status >= 500:
-		c.decision, c.sent = "", 312
+		c.decision, c.sent, c.code = "", 312, s.last.code
 		if s.r.chance(0.85) && s.attempt < 5 {
 			g.again(i, at+s.seconds(s.r.between(2, 6)), stepSubmit)
 		} else {
@@ -316,6 +328,9 @@ func (g *Generator) decide(s *session, t *tenant, at int64) {
 	o := outcome{decision: "live", score: -1, status: 200, latency: int64(r.lognormal(620, 0.35) * float64(time.Millisecond))}
 	thr := t.vendor.threshold
 	slow, failing := g.days.brownOut(at, s.tenant)
+	if g.days.unknownCode(at) {
+		failing += 0.03
+	}
 	o.latency = int64(float64(o.latency) * slow)
 	switch s.profile {
 	case genuine:
@@ -335,8 +350,12 @@ func (g *Generator) decide(s *session, t *tenant, at int64) {
 			o.score = max(0.02, thr-0.3*r.beta(1.2, 3)-0.004)
 		case x < quality+reject+0.007+failing:
 			o.status = [...]int{502, 503, 504}[r.weighted([]float64{3, 2, 5})]
-			if failing > 0 {
+			if slow > 1 {
 				o.status = 504
+			}
+			o.code = [...]string{"upstream_unavailable", "vendor_busy", "vendor_timeout"}[o.status-502]
+			if g.days.unknownCode(at) {
+				o.code = "E7719_model_not_loaded"
 			}
 			if o.status == 504 {
 				o.latency = int64(30 * time.Second)
@@ -348,19 +367,30 @@ func (g *Generator) decide(s *session, t *tenant, at int64) {
 			if o.score < thr {
 				o.score = thr + 0.01 + 0.2*r.float()
 			}
+			if o.score -= g.days.shifted(at, &t.vendor); o.score < thr {
+				o.decision, o.class = "spoof", "unknown"
+			}
+		}
+		if o.status == 200 && o.decision != "live" && g.days.off(at, s.tenant) {
+			o = outcome{decision: "live", score: max(thr+0.02, genuineScore(r)), status: 200, latency: o.latency}
 		}
 	case thief:
 		o.score = max(thr+0.02, genuineScore(r))
 	case climber:
 		o.score = min(0.22+0.02*float64(s.climb+s.attempt)+0.01*r.norm(), thr+0.03)
 		o.class, o.kind = "presentation", "screen_replay"
+	case prober:
+		o.score = thr + 0.011*r.norm()
+		o.class, o.kind = "presentation", "screen_replay"
+	case tampered:
+		o.score = min(r.beta(2, 8), thr-0.05)
 	default:
 		o.score, o.class, o.kind = attackScore(r, s.profile)
 		o.camera = s.profile == injected
 	}
 	if s.profile > thief {
 		o.score = min(max(o.score, 0.001), 0.999)
-		if o.score < thr {
+		if o.score < thr && s.profile != tampered {
 			o.decision = "spoof"
 		} else { // slipped through: the vendor names no attack
 			o.decision, o.class, o.kind = "live", "", ""

@@ -11,32 +11,47 @@ import (
 
 // The rules of the default pack that the traffic is made for.
 const (
-	ruleBurst    = "lw.auth.burst-per-ip"
-	ruleSpray    = "lw.auth.spray-keys"
-	ruleOffList  = "lw.key.off-allow-list"
-	ruleBrowser  = "lw.client.browser-ua"
-	ruleTLS      = "lw.tls.legacy"
-	rulePII      = "lw.data.pii-in-log"
-	ruleFarm     = "lw.inject.farm-device"
-	ruleWave     = "lw.spoof.wave-tenant"
-	truthVersion = 1
+	ruleBurst         = "lw.auth.burst-per-ip"
+	ruleSpray         = "lw.auth.spray-keys"
+	ruleGuessed       = "lw.auth.fail-then-success"
+	ruleAuthRate      = "lw.auth.error-rate-tenant"
+	ruleRevoked       = "lw.key.used-after-revoke"
+	ruleOldKey        = "lw.key.too-old"
+	ruleKeyInURL      = "lw.key.in-query-string"
+	ruleOffList       = "lw.key.off-allow-list"
+	ruleBrowser       = "lw.client.browser-ua"
+	ruleMobile        = "lw.client.mobile-ua"
+	ruleUAChange      = "lw.client.ua-change"
+	ruleScope         = "lw.scope.endpoint-denied"
+	ruleNewEndpoint   = "lw.scope.new-endpoint"
+	ruleEnumeration   = "lw.scope.enumeration"
+	ruleAdmin         = "lw.scope.admin-from-app-key"
+	ruleTLS           = "lw.tls.legacy"
+	rulePlain         = "lw.tls.weak-cipher-or-plain"
+	ruleConsent       = "lw.consent.missing"
+	ruleRegion        = "lw.data.region-violation"
+	ruleBulk          = "lw.data.bulk-read"
+	rulePII           = "lw.data.pii-in-log"
+	ruleInput         = "lw.input.validation-spike"
+	ruleOversize      = "lw.input.oversize-or-type"
+	ruleStrings       = "lw.input.attack-pattern"
+	ruleSession       = "lw.replay.session-reuse"
+	ruleMedia         = "lw.replay.media-reuse"
+	ruleFarm          = "lw.inject.farm-device"
+	ruleFarmIP        = "lw.inject.farm-ip"
+	ruleCamera        = "lw.inject.virtual-camera"
+	ruleCameraPassed  = "lw.inject.camera-passed"
+	ruleWave          = "lw.spoof.wave-tenant"
+	ruleWaveCount     = "lw.spoof.wave-count"
+	ruleThenPass      = "lw.spoof.then-pass"
+	ruleDrift         = "lw.score.drift"
+	ruleEdge          = "lw.score.edge"
+	ruleContradiction = "lw.output.contradiction"
+	ruleErrorCode     = "lw.output.new-error-code"
+	ruleUX            = "lw.ux.false-reject-shift"
+	ruleOutage        = "lw.ops.outage"
+	truthVersion      = 1
 )
-
-// rules are the ids of the rules that should fire. A combined log has no key id, no verdict, no device
-// and no TLS version, so most of them are blind there.
-func (c Class) rules(format string) []string {
-	id := map[Class]string{
-		BadCredentials: ruleBurst, KeySpray: ruleSpray, OffAllowList: ruleOffList, BrowserClient: ruleBrowser,
-		LegacyTLS: ruleTLS, FaceInLog: rulePII, InjectionFarm: ruleFarm, SpoofWave: ruleWave, PenTest: ruleBurst,
-	}[c]
-	if id == "" {
-		return []string{}
-	}
-	if format == NginxCombined && !slices.Contains([]string{ruleBurst, rulePII}, id) {
-		return []string{}
-	}
-	return []string{id}
-}
 
 // Incident is the truth about one attack.
 type Incident struct {
@@ -44,6 +59,7 @@ type Incident struct {
 	Class      Class             `json:"class"`
 	Authorised bool              `json:"authorised,omitempty"` // a penetration test
 	Rules      []string          `json:"rules"`                // rules of the default pack that should fire; empty where the format hides it
+	MayFire    []string          `json:"may_fire"`             // those that may fire beside them
 	Tenant     string            `json:"tenant,omitempty"`
 	Facts      map[string]string `json:"facts"` // raw values by ECS name: client.ip, device.id, ...
 	First      time.Time         `json:"first"` // when its first line was written
@@ -63,7 +79,7 @@ func (g *Generator) Truth() []Incident {
 			continue
 		}
 		i := in.Incident
-		i.Rules = slices.Clone(i.Rules)
+		i.Rules, i.MayFire = slices.Clone(i.Rules), slices.Clone(i.MayFire)
 		facts := make(map[string]string, len(i.Facts))
 		maps.Copy(facts, i.Facts)
 		i.Facts = facts

@@ -69,7 +69,9 @@ type world struct {
 	keys       []key
 	openKey    int32 // a partner's key without an allow list
 	legacyKey  int32 // a partner whose client is old
+	oldKey     int32 // a partner's key that nobody has rotated
 	stagingKey string
+	revokedKey string // withdrawn, and nobody's any more
 	balancers  []string
 	probes     []probe
 	carriers   [400]uint32 // carrier-grade addresses
@@ -141,6 +143,13 @@ func newWorld(cfg *Config) *world {
 	for i := range w.carriers {
 		w.carriers[i] = carrierAddr(r.next())
 	}
+	k = w.newKey(&r, cfg, 0)
+	k.consumer, k.owner = "partner-archive", "partner-archive"
+	k.addrs, k.allow = []string{"192.0.2.229"}, []string{"192.0.2.228/30"}
+	k.created = cfg.Start.Add(-310 * 24 * time.Hour).UTC().Truncate(24 * time.Hour)
+	k.ua, w.oldKey = agents[0], int32(len(w.keys))
+	w.addKey(k, 0)
+	w.revokedKey = keyID(r.next())
 	return w
 }
 
