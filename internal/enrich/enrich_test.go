@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -345,7 +346,7 @@ func TestSessionOfPath(t *testing.T) {
 	e := enricher(t, Config{})
 	for _, tc := range []struct{ method, path, have, want string }{
 		{"GET", "/v1/liveness/results/s-1", "", "s-1"},
-		{"GET", "/v1/liveness/results/s-1/frames", "", "s-1"},
+		{"GET", "/v1/liveness/results/s-1/parts/3", "", "s-1"},
 		{"GET", "/v1/liveness/results/s-1", "s-2", "s-2"},
 		{"GET", "/v1/liveness/sessions", "", ""},
 		{"GET", "/results/liveness/results/results", "", "results"},
@@ -361,6 +362,35 @@ func TestSessionOfPath(t *testing.T) {
 		e.Apply(&ev)
 		if got := ev.Str(event.LivenessSessionID); got != tc.want {
 			t.Errorf("%s %s: session %q, want %q", tc.method, tc.path, got, tc.want)
+		}
+	}
+}
+
+// Reading and deleting of what is stored is counted by who did it and what it was, by the path where the
+// log does not say.
+func TestStoredObjects(t *testing.T) {
+	e := enricher(t, Config{})
+	for _, tc := range []struct {
+		method, path, consumer, user string
+		action, class, id, who       string
+	}{
+		{"GET", "/v1/liveness/media/s-1", "review", "", "data-read", "media", "s-1", "review"},
+		{"GET", "/v1/liveness/sessions/s-1/frames/3", "review", "ann", "data-read", "frames", "3", "ann"},
+		{"DELETE", "/v1/liveness/templates/t-1", "", "job", "data-deleted", "templates", "t-1", "job"},
+		{"GET", "/v1/liveness/templates", "review", "", "data-read", "templates", "", "review"},
+		{"GET", "/static/images/logo.png", "", "", "gateway-call", "", "", ""},
+		{"GET", "/v1/liveness/results/s-1", "review", "", "liveness-result", "", "", ""},
+		{"POST", "/v1/liveness/check", "review", "", "liveness-check", "", "", ""},
+	} {
+		var ev event.Event
+		ev.SetString(event.HTTPRequestMethod, tc.method)
+		ev.SetString(event.URLPath, tc.path)
+		ev.SetString(event.GatewayConsumer, tc.consumer)
+		ev.SetString(event.UserName, tc.user)
+		e.Apply(&ev)
+		got := []string{ev.Str(event.EventAction), ev.Str(event.DataClass), ev.Str(event.DataObjectID), ev.Str(event.UserName)}
+		if want := []string{tc.action, tc.class, tc.id, tc.who}; !slices.Equal(got, want) {
+			t.Errorf("%s %s: %q, want %q", tc.method, tc.path, got, want)
 		}
 	}
 }

@@ -29,6 +29,12 @@ func DefaultRoutes() []Route {
 		{write, "/**/api-keys/**", "key-change", false},
 		{write, "/**/keys/**", "key-change", false},
 		{post, "/**/accounts", "account-opened", false},
+		{get, "/**/liveness/**/media/**", "data-read", false},
+		{get, "/**/liveness/**/frames/**", "data-read", false},
+		{get, "/**/liveness/**/images/**", "data-read", false},
+		{get, "/**/liveness/**/templates/**", "data-read", false},
+		{[]string{"DELETE"}, "/**/liveness/**/media/**", "data-deleted", false},
+		{[]string{"DELETE"}, "/**/liveness/**/templates/**", "data-deleted", false},
 
 		{post, "/**/liveness/sessions", "liveness-session-create", false},
 		{post, "/**/liveness/session", "liveness-session-create", false},
@@ -111,30 +117,58 @@ func actionIndex(action string) int {
 	return -1
 }
 
-// action sets event.action: as the log says, else by the routes. Where a result was asked for, and the
-// answer does not say of which session (it was not found, or the gateway refused), the path does.
+// action sets event.action: as the log says, else by the routes. What the log does not say of a result
+// or of a stored object (whose it is, and what), the path does: an answer that nothing was found names
+// no session.
 func (e *Enricher) action(ev *event.Event) {
 	method, path := ev.Str(event.HTTPRequestMethod), ev.Str(event.URLPath)
 	a := ev.Str(event.EventAction)
-	if a == "" || actionIndex(a) < 0 {
-		a, _ = e.routed(method, path)
+	named := a != "" && actionIndex(a) >= 0
+	if !named {
+		a, _, _ = e.routed(method, path)
 		ev.SetString(event.EventAction, a)
 	}
-	if a == resultAction && !ev.Has(event.LivenessSessionID) {
-		_, session := e.routed(method, path)
-		ev.SetString(event.LivenessSessionID, session)
+	switch a {
+	case resultAction:
+		if !ev.Has(event.LivenessSessionID) {
+			_, _, id := e.routed(method, path)
+			ev.SetString(event.LivenessSessionID, id)
+		}
+	case "data-read", "data-deleted", "data-stored":
+		if !named {
+			_, class, id := e.routed(method, path)
+			if !ev.Has(event.DataClass) {
+				ev.SetString(event.DataClass, class)
+			}
+			if !ev.Has(event.DataObjectID) {
+				ev.SetString(event.DataObjectID, id)
+			}
+		}
+		principal(ev)
 	}
 }
 
-// routed finds the action of a call and, where it asks for a result, whose.
-func (e *Enricher) routed(method, path string) (action, session string) {
+// principal makes the application the one who read, wrote or deleted where the log names no user: rules
+// count such calls by user.name.
+func principal(ev *event.Event) {
+	for _, id := range [...]event.ID{event.UserName, event.GatewayConsumer, event.APIKeyID} {
+		if who := ev.Str(id); who != "" {
+			ev.SetString(event.UserName, who)
+			return
+		}
+	}
+}
+
+// routed finds the action of a call and, where its route ends as /results/** does, the collection and what
+// of it was asked for.
+func (e *Enricher) routed(method, path string) (action, collection, id string) {
 	if unusual(path) {
 		path = normal(path)
 	}
 	var segments [maxSegments]string
 	n, ok := split(&segments, path)
 	if !ok {
-		return otherAction, ""
+		return otherAction, "", ""
 	}
 	var have uint64
 	for _, s := range segments[:n] {
@@ -143,24 +177,26 @@ func (e *Enricher) routed(method, path string) (action, session string) {
 	for i := range e.routes {
 		r := &e.routes[i]
 		if r.needs&^have == 0 && r.allows(method) && match(r.segments, segments[:n]) {
-			return r.action, r.session(segments[:n])
+			collection, id = r.subject(segments[:n])
+			return r.action, collection, id
 		}
 	}
-	return otherAction, ""
+	return otherAction, "", ""
 }
 
-// session is the segment that follows the last literal of a pattern such as /**/results/**.
-func (r *route) session(segments []string) string {
+// subject is the last literal of a pattern such as /**/results/**, and the segment that follows it in a
+// path.
+func (r *route) subject(segments []string) (collection, id string) {
 	last := len(r.segments) - 2
-	if r.action != resultAction || last < 0 || r.segments[last+1] != "**" || r.segments[last] == "**" {
-		return ""
+	if last < 0 || r.segments[last+1] != "**" || r.segments[last] == "**" {
+		return "", ""
 	}
 	for i := len(segments) - 2; i >= 0; i-- {
 		if matchSegment(r.segments[last], segments[i]) {
-			return segments[i+1]
+			return r.segments[last], segments[i+1]
 		}
 	}
-	return ""
+	return r.segments[last], ""
 }
 
 func (r *route) allows(method string) bool {
