@@ -138,7 +138,8 @@ func (p *Part) close(text []byte) int {
 // isKey tells whether b can be the key of a pair: a word, as logs have them.
 func isKey(b []byte) bool {
 	for _, c := range b {
-		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.') {
+		letter, digit := 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9'
+		if !letter && !digit && c != '_' && c != '-' && c != '.' {
 			return false
 		}
 	}

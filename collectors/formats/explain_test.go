@@ -12,8 +12,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/liveward/liveward/internal/event"
 )
 
 func newExplainer(t *testing.T, s *Set, name string) *Explainer {
@@ -26,7 +24,7 @@ func newExplainer(t *testing.T, s *Set, name string) *Explainer {
 }
 
 // explain reads lines with a format that explains itself, and explains the last of them.
-func explain(t *testing.T, format string, lines ...string) (Explanation, *event.Event) {
+func explain(t *testing.T, format string, lines ...string) Explanation {
 	t.Helper()
 	x := newExplainer(t, load(t), format)
 	ev := newEvent()
@@ -36,7 +34,7 @@ func explain(t *testing.T, format string, lines ...string) (Explanation, *event.
 			t.Fatal(err)
 		}
 	}
-	return x.Last(), ev
+	return x.Last()
 }
 
 func fieldsByPart(e *Explanation) map[string]string {
@@ -48,7 +46,7 @@ func fieldsByPart(e *Explanation) map[string]string {
 }
 
 func TestExplainMembers(t *testing.T) {
-	e, _ := explain(t, "liveward_v1", `{"ts":"2026-03-14T02:12:44.101Z","status":200,"fwd_ip":"203.0.113.24","deep":{"list":[1,{"x":true}],"n":null},"liveness":{"decision":"spoof","score":0.081,"session_id":"s-7c1"}}`)
+	e := explain(t, "liveward_v1", `{"ts":"2026-03-14T02:12:44.101Z","status":200,"fwd_ip":"203.0.113.24","deep":{"list":[1,{"x":true}],"n":null},"liveness":{"decision":"spoof","score":0.081,"session_id":"s-7c1"}}`)
 	want := map[string]string{
 		"ts": "@timestamp", "status": "http.response.status_code", "fwd_ip": "client.ip http.request.forwarded",
 		"deep.list[0]": "", "deep.list[1].x": "", "deep.n": "",
@@ -65,7 +63,7 @@ func TestExplainMembers(t *testing.T) {
 }
 
 func TestExplainColumns(t *testing.T) {
-	e, _ := explain(t, "nginx_combined", typical["nginx_combined"])
+	e := explain(t, "nginx_combined", typical["nginx_combined"])
 	want := map[string]string{
 		"column 1": "source.ip", "column 2": "", "column 3": "user.name", "column 4": "@timestamp",
 		"column 5": "http.request.method http.version url.path url.query", "column 6": "http.response.status_code",
@@ -74,7 +72,7 @@ func TestExplainColumns(t *testing.T) {
 	if diff := cmp.Diff(want, fieldsByPart(&e)); diff != "" {
 		t.Error(diff)
 	}
-	e, _ = explain(t, "iis_w3c", "#Fields: date time c-ip cs-method cs-uri-stem x-secret sc-status", "2026-03-14 02:12:44 203.0.113.24 POST /v1/liveness/check hush 200")
+	e = explain(t, "iis_w3c", "#Fields: date time c-ip cs-method cs-uri-stem x-secret sc-status", "2026-03-14 02:12:44 203.0.113.24 POST /v1/liveness/check hush 200")
 	want = map[string]string{
 		"date (column 1)": "@timestamp", "time (column 2)": "@timestamp", "c-ip (column 3)": "source.ip",
 		"cs-method (column 4)": "http.request.method", "cs-uri-stem (column 5)": "url.path", "x-secret (column 6)": "",
@@ -83,7 +81,7 @@ func TestExplainColumns(t *testing.T) {
 	if diff := cmp.Diff(want, fieldsByPart(&e)); diff != "" {
 		t.Error(diff)
 	}
-	e, _ = explain(t, "logfmt", `ts=2026-03-14T02:12:44.101Z method=POST path="/v1/x" color=red`)
+	e = explain(t, "logfmt", `ts=2026-03-14T02:12:44.101Z method=POST path="/v1/x" color=red`)
 	want = map[string]string{"ts": "@timestamp", "method": "http.request.method", "path": "url.path", "color": ""}
 	if diff := cmp.Diff(want, fieldsByPart(&e)); diff != "" {
 		t.Error(diff)
@@ -154,14 +152,14 @@ func TestExplainReadsTheSame(t *testing.T) {
 }
 
 func TestExplainAuto(t *testing.T) {
-	e, _ := explain(t, Auto, typical["nginx_json"])
+	e := explain(t, Auto, typical["nginx_json"])
 	if e.Format != "nginx_json" || e.Why != "the line has the form of JSON objects with the keys of nginx_json" {
 		t.Errorf("%s: %s", e.Format, e.Why)
 	}
 	if len(e.Candidates) == 0 || e.Candidates[0].Format != "nginx_json" {
 		t.Errorf("candidates %v", e.Candidates)
 	}
-	e, _ = explain(t, Auto, typical["nginx_json"], typical["nginx_json"])
+	e = explain(t, Auto, typical["nginx_json"], typical["nginx_json"])
 	if !strings.HasPrefix(e.Why, "as the lines before it") {
 		t.Errorf("why %q", e.Why)
 	}
@@ -178,12 +176,12 @@ func TestExplainIsBounded(t *testing.T) {
 	for i := range 5000 {
 		fmt.Fprintf(&b, `,"k%d":%d`, i, i)
 	}
-	e, _ := explain(t, "liveward_v1", b.String()+"}")
+	e := explain(t, "liveward_v1", b.String()+"}")
 	if len(e.Parts) != maxParts || !e.More {
 		t.Errorf("%d parts, more %v", len(e.Parts), e.More)
 	}
 	deep := strings.Repeat(`{"`+strings.Repeat("k", 200)+`":`, 50) + "1" + strings.Repeat("}", 50)
-	e, _ = explain(t, "liveward_v1", `{"ts":"2026-03-14T02:12:44.101Z","d":`+deep+`}`)
+	e = explain(t, "liveward_v1", `{"ts":"2026-03-14T02:12:44.101Z","d":`+deep+`}`)
 	for _, p := range e.Parts {
 		if len(p.Name) > maxPartName {
 			t.Errorf("name of %d bytes", len(p.Name))
