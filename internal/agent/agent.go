@@ -79,7 +79,7 @@ func Run(ctx context.Context, plan *Plan, hooks Hooks, log *slog.Logger, reload 
 // Start takes the data directory and opens the journal. The caller calls Serve, then Close.
 func Start(ctx context.Context, plan *Plan, hooks Hooks, log *slog.Logger) (*Agent, error) {
 	a := &Agent{plan: plan, hooks: hooks, log: log, now: time.Now, started: time.Now(), counts: pipeline.NewCounts()}
-	a.monitor = &monitor{agent: a}
+	a.monitor = &monitor{agent: a, samples: []healthSample{{at: a.started}}}
 	cfg := plan.Config
 	debug.SetMemoryLimit(int64(cfg.Agent.Memory))
 	runtime.GOMAXPROCS(cfg.Agent.CPUs)
@@ -397,18 +397,28 @@ func (a *Agent) OpenIncidents(ctx context.Context) (int, error) {
 }
 
 func (a *Agent) processor(in input, log *slog.Logger) (*pipeline.Processor, error) {
-	format, err := a.plan.Formats.New(in.Format, in.formatOptions(log, a.now))
+	stages, who, err := a.plan.stages(in, log, a.now, a.hooks.Version)
 	if err != nil {
 		return nil, err
+	}
+	stages.Clock = a.elapsed
+	return pipeline.NewProcessor(stages, who), nil
+}
+
+// stages are what an input's lines go through, and what their documents say of the agent.
+func (p *Plan) stages(in input, log *slog.Logger, now func() time.Time, version string) (pipeline.Stages, pipeline.Identity, error) {
+	format, err := p.Formats.New(in.Format, in.formatOptions(log, now))
+	if err != nil {
+		return pipeline.Stages{}, pipeline.Identity{}, err
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = ""
 	}
-	return pipeline.NewProcessor(pipeline.Stages{
-		Format: format, Vendors: a.plan.Vendors, Vendor: in.Vendor, Enrich: in.enricher, Privacy: a.plan.Privacy.Worker(),
-		Lateness: in.lateness(), JudgeSkew: true, Clock: a.elapsed,
-	}, pipeline.Identity{Agent: a.plan.Config.Agent.ID, Version: a.hooks.Version, Host: host}), nil
+	return pipeline.Stages{
+		Format: format, Vendors: p.Vendors, Vendor: in.Vendor, Enrich: in.enricher, Privacy: p.Privacy.Worker(),
+		Lateness: in.lateness(), JudgeSkew: true,
+	}, pipeline.Identity{Agent: p.Config.Agent.ID, Version: version, Host: host}, nil
 }
 
 // sweep is the janitor: it purges what every reader has done, and says when the journal is full.

@@ -8,7 +8,9 @@ import (
 // controlRoutes is everything that a running agent can be asked.
 func (a *Agent) controlRoutes() map[string]controlHandler {
 	return map[string]controlHandler{
-		"GET /v1/status": a.controlStatus,
+		"GET /v1/status":              a.controlStatus,
+		"POST /v1/deadletters":        a.controlDeadLetters,
+		"POST /v1/deadletters/replay": a.controlReplay,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/liveward/liveward/alerting"
@@ -34,25 +35,50 @@ func (a *Agent) openDeliveries(ctx context.Context) error {
 		a.deliveries = append(a.deliveries, d)
 		return nil
 	}
-	if len(a.plan.Config.Elasticsearch.URLs) > 0 {
-		f, err := elasticsearch.New(a.plan.ElasticsearchConfig(a.now), a.log)
+	for _, name := range a.plan.forwarderNames() {
+		f, err := a.plan.forwarder(name, a.now, a.log)
 		if err != nil {
-			return fmt.Errorf("elasticsearch: %w", err)
-		}
-		if err := add("elasticsearch", f); err != nil {
 			return err
 		}
-	}
-	if path := a.plan.Config.NDJSON.Path; path != "" {
-		f, err := ndjson.New(ndjson.Config{Path: path})
-		if err != nil {
-			return fmt.Errorf("ndjson: %w", err)
-		}
-		if err := add("ndjson", f); err != nil {
+		if err := add(name, f); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// The names of forwarders, as dead letters have them.
+const (
+	elasticsearchForwarder = "elasticsearch"
+	ndjsonForwarder        = "ndjson"
+)
+
+// forwarderNames names the forwarders of the configuration.
+func (p *Plan) forwarderNames() []string {
+	var names []string
+	if len(p.Config.Elasticsearch.URLs) > 0 {
+		names = append(names, elasticsearchForwarder)
+	}
+	if p.Config.NDJSON.Path != "" {
+		names = append(names, ndjsonForwarder)
+	}
+	return names
+}
+
+// forwarder makes a forwarder of the configuration.
+func (p *Plan) forwarder(name string, now func() time.Time, log *slog.Logger) (f forwarders.Forwarder, err error) {
+	switch {
+	case !slices.Contains(p.forwarderNames(), name):
+		return nil, fmt.Errorf("forwarder %s is not configured any more", name)
+	case name == elasticsearchForwarder:
+		f, err = elasticsearch.New(p.ElasticsearchConfig(now), log)
+	default:
+		f, err = ndjson.New(ndjson.Config{Path: p.Config.NDJSON.Path})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return f, nil
 }
 
 // ElasticsearchConfig is the forwarder's configuration.

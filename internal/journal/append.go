@@ -97,7 +97,7 @@ func (w *Writer) LastAtOpen() *Entry { return w.lastMsg }
 // follows from batches may take most of it: readers that could not write could not come on either,
 // and nothing would ever be purged.
 func (w *Writer) reserve() int64 {
-	if strings.HasPrefix(w.subject, batchSubjects) {
+	if strings.HasPrefix(w.subject, batchSubjects) && !strings.HasPrefix(w.subject, derivedSubjects) {
 		return w.j.cfg.ReserveFree
 	}
 	return w.j.cfg.ReserveFree / 4

@@ -39,6 +39,12 @@ const batchSubjects = "events."
 // BatchSubject is the subject a collector owns.
 func BatchSubject(agent, collector string) string { return batchSubjects + agent + "." + collector }
 
+// DerivedSubject is the subject of a writer whose batches follow from what stands in the journal. No
+// agent can have such a name.
+func DerivedSubject(name string) string { return derivedSubjects + name }
+
+const derivedSubjects = batchSubjects + "~."
+
 // AlertSubject is the subject of a partition's alerts.
 func AlertSubject(partition int) string { return fmt.Sprintf("alerts.%d", partition) }
 

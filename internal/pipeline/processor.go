@@ -36,6 +36,8 @@ const DefaultLateness = 5 * time.Second
 // maxDocument bounds one encoded document. Fields are bounded each; this is the last guard.
 const maxDocument = 1 << 20
 
+const reasonOversize = "line is longer than the collector's limit"
+
 // Identity is what every document says of the agent that made it.
 type Identity struct {
 	Agent   string // agent.id
@@ -58,6 +60,9 @@ type Stages struct {
 	Raw bool
 	// Clock only goes forward, and measures what rules cost; nil measures nothing.
 	Clock func() time.Duration
+	// Recovers is set for lines that stand in the journal already, in quarantine: what they become now has
+	// an id of its own.
+	Recovers bool
 	// Explain, where it is not nil, sees each event after each stage. Watch sets it.
 	Explain *Explainer
 }
@@ -146,6 +151,9 @@ func (p *Processor) rewind(positions []event.Position, mark []int64) {
 	p.Tally.reset()
 }
 
+// forget forgets how far sources have come: the next line is judged by itself.
+func (p *Processor) forget() { clear(p.sources) }
+
 func (p *Processor) clock(pos *event.Position) *clock {
 	c := p.sources[pos.Key()]
 	if c == nil {
@@ -170,14 +178,17 @@ type Processed struct {
 func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64, signals *event.SignalBuffer) Processed {
 	ev := &p.ev
 	ev.Reset()
-	id := p.eventID(line, pos)
+	id := eventID(line, pos)
+	if p.Recovers {
+		id = recoveredID(id)
+	}
 	before := len(signals.Signals)
 	p.Tally.Lines++
 	p.Tally.Bytes += int64(len(line.Data))
 
 	reason := ""
 	if line.Oversize {
-		reason = "line is longer than the collector's limit"
+		reason = reasonOversize
 	} else if err := p.Format.Parse(line.Data, ev); errors.Is(err, formats.ErrSkip) {
 		p.Tally.Skipped++
 		return Processed{ID: id, Skipped: true}
@@ -186,6 +197,9 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 	}
 	if reason == "" {
 		p.trace(stageFormat)
+		if p.Recovers {
+			ev.SetLabel("replay", "deadletter")
+		}
 		p.Vendors.Apply(ev, p.Vendor)
 		p.trace(stageVendor)
 		p.Enrich.Apply(ev)
@@ -256,14 +270,18 @@ func (p *Processor) match(line *event.Line, id event.Hash, ingest int64, signals
 
 // eventID is CONTRACT's: source name, hash of the file's first line, offset, hash of the line, index
 // within the line's envelope. No inode and no path: a rotated file keeps its ids.
-func (p *Processor) eventID(line *event.Line, pos *event.Position) event.Hash {
+func eventID(line *event.Line, pos *event.Position) event.Hash {
 	content := sha256.Sum256(line.Data)
+	return eventIDOf(content[:16], line.Offset, pos)
+}
+
+func eventIDOf(content []byte, offset int64, pos *event.Position) event.Hash {
 	var buf [256]byte
 	b := append(buf[:0], pos.Source...)
 	b = append(b, 0)
 	b = append(b, pos.Fingerprint[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(line.Offset))
-	b = append(b, content[:16]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(offset))
+	b = append(b, content...)
 	b = binary.BigEndian.AppendUint32(b, 0)
 	sum := sha256.Sum256(b)
 	return event.Hash(sum[:16])
