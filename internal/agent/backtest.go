@@ -63,7 +63,8 @@ func documentTime(doc []byte) (int64, bool) {
 }
 
 // Provided tells which fields events have that are read with formats of these names: what lint holds
-// the needs of rules against. Key rosters are taken to be there.
+// the needs of rules against. Key rosters, and what enrichment may know of
+// addresses, are taken to be there.
 func Provided(names []string) (func(event.ID) bool, error) {
 	set, err := formats.Load(nil)
 	if err != nil {
@@ -88,7 +89,7 @@ func Provided(names []string) (func(event.ID) bool, error) {
 		}
 	}
 	return func(id event.ID) bool {
-		return has[id] || enrich.Provides(id) || enrich.ProvidesKeys(id) || ownField(id)
+		return has[id] || enrich.Provides(id) || enrich.ProvidesKeys(id) || enrich.ProvidesAddresses(id) || ownField(id)
 	}, nil
 }
 

@@ -17,6 +17,7 @@ import (
 type Config struct {
 	Agent         ProcessConfig       `yaml:"agent" doc:"The agent itself."`
 	Inputs        []InputConfig       `yaml:"inputs" doc:"The logs to read. At least one."`
+	Enrich        EnrichConfig        `yaml:"enrich" doc:"What is known of callers' addresses (see docs/enrichment.md)."`
 	Privacy       PrivacyConfig       `yaml:"privacy" doc:"Pseudonyms and what else leaves a log."`
 	Rules         RulesConfig         `yaml:"rules" doc:"The rules and their playbooks."`
 	Journal       JournalConfig       `yaml:"journal" doc:"The journal between reading and everything else."`

@@ -37,6 +37,8 @@ type Plan struct {
 	// DevelopmentKey tells that no pseudonym key was configured and the published one serves.
 	DevelopmentKey bool
 
+	addresses *enrich.Addresses // what is known of callers; nil where nothing is
+
 	inputs  []input
 	certs   certificates // of listeners
 	rulesFS fs.FS
@@ -251,7 +253,7 @@ func (p *Plan) loadInputs(f *strict.File) error {
 	if len(p.Config.Inputs) == 0 {
 		f.Problem("inputs", "there is no log to read", "add an input with name, paths and format")
 	}
-	var errs []error
+	errs := []error{p.loadAddresses(f)}
 	seen, taken := make(map[string]bool), make(map[string]string)
 	for i := range p.Config.Inputs {
 		at := fmt.Sprintf("inputs[%d]", i)
@@ -315,6 +317,7 @@ func (p *Plan) loadKind(at string, in *InputConfig, taken map[string]string, f *
 func (p *Plan) enricher(at string, in *InputConfig, f *strict.File) (*enrich.Enricher, error) {
 	cfg := enrich.Config{
 		Source: in.Name, Tenant: in.Tenant, Environment: in.Environment, Region: in.Region, Tags: in.Tags,
+		Addresses: p.addresses,
 	}
 	for i, s := range in.TrustedProxies {
 		prefix, err := event.ParseNetwork(s)
@@ -332,13 +335,11 @@ func (p *Plan) enricher(at string, in *InputConfig, f *strict.File) (*enrich.Enr
 		cfg.Routes = append(cfg.Routes, enrich.Route{Methods: r.Methods, Path: r.Path, Action: r.Action, Outcomes: r.Outcomes})
 	}
 	if in.Keys != "" {
-		file, err := os.Open(in.Keys)
-		if err != nil {
-			f.Problem(at+".keys", err.Error(), "")
+		if !present(at+".keys", in.Keys, f) {
 			return nil, nil
 		}
-		defer func() { _ = file.Close() }()
-		if cfg.Keys, err = enrich.LoadKeyRoster(file, in.Keys); err != nil {
+		var err error
+		if cfg.Keys, err = loadRoster(in.Keys); err != nil {
 			return nil, err
 		}
 	}

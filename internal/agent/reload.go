@@ -14,8 +14,10 @@ import (
 // change, symlinks of a mounted volume among them.
 const rulesPoll = 2 * time.Second
 
-// reloads loads rules and lists again when asked to, or when their files have changed.
+// reloads loads rules and lists again, and the files of enrichment, when asked to, or when they have
+// changed.
 func (a *Agent) reloads(ctx context.Context, ask <-chan struct{}) error {
+	enrichment := newKnowledge(a.plan, a.log.With("component", "enrichment"))
 	seen := fingerprint(a.plan.rulesFS)
 	tick := time.NewTicker(rulesPoll)
 	defer tick.Stop()
@@ -26,7 +28,9 @@ func (a *Agent) reloads(ctx context.Context, ask <-chan struct{}) error {
 		case <-ask:
 			seen = fingerprint(a.plan.rulesFS)
 			a.reload(ctx)
+			enrichment.reload()
 		case <-tick.C:
+			enrichment.poll()
 			now := fingerprint(a.plan.rulesFS)
 			if now == seen {
 				continue

@@ -17,7 +17,7 @@ func (p *Plan) provides(in *input) func(event.ID) bool {
 		return func(event.ID) bool { return true }
 	}
 	has := map[event.ID]bool{
-		event.LivewardPrivacyDropped: true, event.LivewardPrivacyCount: true, event.OrganizationID: in.Tenant != "",
+		event.LivewardPrivacyDropped: true, event.LivewardPrivacyCount: true, event.OrganizationID: in.Tenant != "", event.Tags: len(in.Tags) > 0,
 	}
 	for _, id := range p.Formats.Provides(in.Format) {
 		has[id] = true
@@ -28,7 +28,7 @@ func (p *Plan) provides(in *input) func(event.ID) bool {
 		}
 	}
 	return func(id event.ID) bool {
-		return has[id] || enrich.Provides(id) || (in.Keys != "" && enrich.ProvidesKeys(id))
+		return has[id] || enrich.Provides(id) || (in.Keys != "" && enrich.ProvidesKeys(id)) || (p.addresses != nil && p.addresses.Provides(id))
 	}
 }
 

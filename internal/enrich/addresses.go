@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -70,6 +71,7 @@ type addressFile struct {
 
 // FileReport says what was loaded of a file.
 type FileReport struct {
+	Name    string // of a list; of an allow list its tenant and region
 	Path    string
 	Kind    string // database, network list, allow list or threat list
 	Entries int    // networks; of a database those of the tree
@@ -184,7 +186,11 @@ func loadDatabase(path string) (*addressFile, error) {
 }
 
 func loadList(cfg *ListConfig) (*addressFile, error) {
-	f := &addressFile{report: FileReport{Path: cfg.File, Kind: [...]string{"network list", "allow list", "threat list"}[cfg.Kind]}}
+	who := cfg.Name
+	if cfg.Kind == AllowList {
+		who = strings.Trim(cfg.Tenant+" "+cfg.Region, " ")
+	}
+	f := &addressFile{report: FileReport{Name: who, Path: cfg.File, Kind: [...]string{"network list", "allow list", "threat list"}[cfg.Kind]}}
 	if cfg.File != "" {
 		text, err := readBounded(cfg.File)
 		if err != nil {

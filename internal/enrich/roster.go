@@ -24,6 +24,7 @@ type KeyRoster struct {
 	byID   map[string]*rosterKey // id of the gateway, or SHA-256 as lower-case hexadecimal
 	byHash map[[sha256.Size]byte]*rosterKey
 	size   int
+	hash   event.Hash
 }
 
 // rosterKey is one key of the roster.
@@ -39,6 +40,9 @@ type rosterKey struct {
 
 // Len is the number of keys.
 func (r *KeyRoster) Len() int { return r.size }
+
+// Hash tells one roster from another by what its file says.
+func (r *KeyRoster) Hash() event.Hash { return r.hash }
 
 // lookup finds a key by what a log can hold of it: its id, its hash, or the key itself.
 func (r *KeyRoster) lookup(raw string) *rosterKey {
@@ -92,7 +96,7 @@ func LoadKeyRoster(r io.Reader, name string) (*KeyRoster, error) {
 	if len(text) > maxRoster {
 		return nil, fmt.Errorf("key roster %s: larger than %d bytes", name, maxRoster)
 	}
-	l := &rosterLoader{file: strict.Read(name, text), roster: &KeyRoster{byID: map[string]*rosterKey{}, byHash: map[[sha256.Size]byte]*rosterKey{}}}
+	l := &rosterLoader{file: strict.Read(name, text), roster: &KeyRoster{byID: map[string]*rosterKey{}, byHash: map[[sha256.Size]byte]*rosterKey{}, hash: event.HashOf(text)}}
 	for _, e := range l.file.Root().Entries("keys") {
 		if !e.Value.IsList() {
 			if !e.Value.IsNull() {
