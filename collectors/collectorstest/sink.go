@@ -18,6 +18,12 @@ import (
 	"github.com/liveward/liveward/internal/event"
 )
 
+// SinkFunc is a sink that checks nothing.
+type SinkFunc func(ctx context.Context, b *event.Batch) error
+
+// Put implements collectors.Sink.
+func (f SinkFunc) Put(ctx context.Context, b *event.Batch) error { return f(ctx, b) }
+
 // Line is a recorded line.
 type Line struct {
 	Path     string

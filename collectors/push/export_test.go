@@ -1,10 +1,5 @@
 package push
 
-import "time"
-
-// SetTick shortens the time between ticks.
-func (c *Collector) SetTick(d time.Duration) { c.tick = d }
-
 // Budget returns what is left of the memory for bodies.
 func (c *Collector) Budget() int64 { return c.budget.left.Load() }
 

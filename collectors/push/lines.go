@@ -24,6 +24,17 @@ type Lines struct {
 	memory   *loan
 }
 
+// NewLines makes Lines with a budget of their own, to try a protocol without a collector: of so many
+// lines at most, of so many bytes each, from a body that unpacks to room bytes at most.
+func NewLines(maxLine, maxLines int, room int64) *Lines {
+	b := new(budget)
+	b.left.Store(room + int64(maxLines)*lineCost + lineStep*lineCost)
+	return &Lines{maxLine: maxLine, maxLines: maxLines, room: room, memory: &loan{from: b}}
+}
+
+// Taken returns the lines that were taken, and how many records were rejected.
+func (l *Lines) Taken() (lines []event.Line, rejected int) { return l.lines, l.rejected }
+
 // Add takes a line; an empty one is none. What is longer than a line may be is cut and marked.
 func (l *Lines) Add(line []byte) error {
 	if len(line) == 0 {

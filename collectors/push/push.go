@@ -62,6 +62,7 @@ type Config struct {
 	BodyTime    time.Duration // for a request to come whole; 30 s
 	IdleTime    time.Duration // between requests of a connection; 90 s
 	Patience    time.Duration // how long a request waits for the journal before it is answered 503; 10 s
+	Tick        time.Duration // between positions, also while nothing comes; 5 s
 }
 
 func (c *Config) defaults() {
@@ -92,13 +93,13 @@ func (c *Config) defaults() {
 	span(&c.BodyTime, 30*time.Second)
 	span(&c.IdleTime, 90*time.Second)
 	span(&c.Patience, 10*time.Second)
+	span(&c.Tick, 5*time.Second)
 	if c.Auth.Tolerance == 0 {
 		c.Auth.Tolerance = 5 * time.Minute
 	}
 }
 
 const (
-	tickEvery     = 5 * time.Second
 	firstWait     = 50 * time.Millisecond
 	longWait      = time.Second
 	batchBytes    = 4 << 20 // of lines of a batch: room for one request is always made
@@ -113,7 +114,6 @@ type Collector struct {
 	cfg      Config
 	now      func() time.Time
 	log      *slog.Logger
-	tick     time.Duration
 	path     string // in positions
 	protocol Protocol
 	guard    *guard
@@ -186,7 +186,7 @@ func newCollector(cfg Config, now func() time.Time, log *slog.Logger) (*Collecto
 	guard.replays = memory != nil
 	name := cfg.Protocol.Name()
 	c := &Collector{
-		cfg: cfg, now: now, log: log.With("component", "collectors/"+name, "source", cfg.Source), tick: tickEvery,
+		cfg: cfg, now: now, log: log.With("component", "collectors/"+name, "source", cfg.Source),
 		path: "-" + name, protocol: cfg.Protocol, guard: guard, once: memory, rate: rates, tls: cfg.TLS.Server(),
 		own:   event.Position{Source: cfg.Source, Path: "-" + name, Ordinal: 1},
 		queue: make(chan *delivery), stopped: make(chan struct{}),
@@ -262,7 +262,7 @@ func (c *Collector) Collect(ctx context.Context, sink collectors.Sink) error {
 
 // commit makes deliveries durable, many in one batch, until ctx is done or the sink fails.
 func (c *Collector) commit(ctx context.Context, sink collectors.Sink, served <-chan error) error {
-	tick := time.NewTicker(c.tick)
+	tick := time.NewTicker(c.cfg.Tick)
 	defer tick.Stop()
 	// Registers the source.
 	if err := c.putTick(ctx, sink); err != nil {

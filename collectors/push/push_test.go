@@ -39,11 +39,11 @@ func newCollector(t *testing.T, cfg push.Config, resume []event.Position, now fu
 	if cfg.Address == "" {
 		cfg.Address = "127.0.0.1:0"
 	}
+	cfg.Tick = 50 * time.Millisecond
 	c, err := push.New(cfg, resume, now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SetTick(50 * time.Millisecond)
 	return c
 }
 
@@ -54,48 +54,11 @@ func client(t *testing.T) *http.Client {
 }
 
 func TestContract(t *testing.T) {
-	collectorstest.Run(t, func(t *testing.T) collectorstest.Input {
-		ctx, cancel := context.WithCancel(t.Context())
-		bodies := make(chan string, 1024)
-		var c *push.Collector
-		var sender sync.WaitGroup
-		t.Cleanup(func() { cancel(); sender.Wait() })
-		hc := client(t)
-		send := func() {
-			addr := c.Addr()
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case body := <-bodies:
-					for ctx.Err() == nil {
-						req, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr.String(), strings.NewReader(body))
-						resp, err := hc.Do(req)
-						if err != nil {
-							return // the collector is gone
-						}
-						_ = resp.Body.Close()
-						if resp.StatusCode == http.StatusOK {
-							break
-						}
-					}
-				}
-			}
-		}
-		return collectorstest.Input{
-			New: func(t *testing.T, resume []event.Position, now func() time.Time) collectors.Collector {
-				c = newCollector(t, push.Config{}, resume, now)
-				sender.Go(send)
-				return c
-			},
-			Write: func(_ *testing.T, lines ...string) {
-				for len(lines) > 0 {
-					n := min(len(lines), 7)
-					bodies <- strings.Join(lines[:n], "\n") + "\n"
-					lines = lines[n:]
-				}
-			},
-		}
+	collectorstest.RunPushed(t, func(t *testing.T, resume []event.Position, now func() time.Time) (collectors.Collector, func() net.Addr) {
+		c := newCollector(t, push.Config{}, resume, now)
+		return c, c.Addr
+	}, func(lines []string) (path, kind, body string) {
+		return "/", "text/plain", strings.Join(lines, "\n") + "\n"
 	})
 }
 
@@ -365,7 +328,7 @@ func TestSignatureOfARequestThatWasPushedBack(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var refuse sync.Mutex
 	refused := true
-	sink := sinkFunc(func(_ context.Context, b *event.Batch) error {
+	sink := collectorstest.SinkFunc(func(_ context.Context, b *event.Batch) error {
 		refuse.Lock()
 		defer refuse.Unlock()
 		if refused && len(b.Lines) > 0 {
@@ -390,10 +353,6 @@ func TestSignatureOfARequestThatWasPushedBack(t *testing.T) {
 		t.Fatalf("a replay is answered %d", code)
 	}
 }
-
-type sinkFunc func(ctx context.Context, b *event.Batch) error
-
-func (f sinkFunc) Put(ctx context.Context, b *event.Batch) error { return f(ctx, b) }
 
 // What is stored and not answered comes again with the same fingerprint and offsets, so with the same
 // event ids, where the delivery has a name.
@@ -467,7 +426,7 @@ func TestHalfStoredRequestIsEnded(t *testing.T) {
 	got := make(chan struct{})
 	var once sync.Once
 	c := newCollector(t, push.Config{}, resume, time.Now)
-	collectorstest.Start(t, c, sinkFunc(func(_ context.Context, b *event.Batch) error {
+	collectorstest.Start(t, c, collectorstest.SinkFunc(func(_ context.Context, b *event.Batch) error {
 		once.Do(func() {
 			first.Positions = append(first.Positions, b.Positions...)
 			first.Tick = b.Tick

@@ -289,7 +289,7 @@ func TestRestart(t *testing.T) {
 func TestLinesThatCouldNotBeStored(t *testing.T) {
 	broken := errors.New("disk full")
 	c := newCollector(t, syslog.Config{TCP: "127.0.0.1:0"}, nil, time.Now)
-	run := collectorstest.Start(t, c, sinkFunc(func(_ context.Context, b *event.Batch) error {
+	run := collectorstest.Start(t, c, collectorstest.SinkFunc(func(_ context.Context, b *event.Batch) error {
 		if len(b.Lines) > 0 {
 			return broken
 		}
@@ -303,10 +303,6 @@ func TestLinesThatCouldNotBeStored(t *testing.T) {
 		t.Errorf("%d counted as lost", n)
 	}
 }
-
-type sinkFunc func(ctx context.Context, b *event.Batch) error
-
-func (f sinkFunc) Put(ctx context.Context, b *event.Batch) error { return f(ctx, b) }
 
 func TestConfig(t *testing.T) {
 	f := func(want string, cfg syslog.Config) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/otlp"
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/strict"
 )
@@ -36,6 +37,9 @@ type PushConfig struct {
 	MaxRate        int             `yaml:"max_rate" doc:"Requests a second of one peer; what comes beyond is answered 429."`
 }
 
+// OTLPConfig takes log records over OTLP/HTTP. Its keys are those of push.
+type OTLPConfig PushConfig
+
 // UserConfig is a name with its password.
 type UserConfig struct {
 	Name     string    `yaml:"name" doc:"The name, without a colon."`
@@ -61,6 +65,9 @@ func InputDefaults() InputConfig {
 	in.Push = &PushConfig{
 		Listen: "127.0.0.1:8088", Tolerance: minutes(5), MaxBody: 16 << 20, MaxRequests: 256, MaxConnections: 1024, MaxRate: 5000,
 	}
+	otlpConfig := OTLPConfig(*in.Push)
+	in.OTLP = &otlpConfig
+	in.OTLP.Listen, in.OTLP.Path = "127.0.0.1:4318", otlp.Path
 	in.Syslog = &SyslogConfig{Framing: "auto", Buffer: 4 << 20, MaxConnections: 512}
 	return in
 }
@@ -89,6 +96,7 @@ func (in *InputConfig) kinds() (kinds []kind, keys []string) {
 	}
 	add("push", in.Push)
 	add("syslog", in.Syslog)
+	add("otlp", in.OTLP)
 	return kinds, keys
 }
 
@@ -105,6 +113,7 @@ func fillInput(in *InputConfig) {
 	fill(&in.Timezone, d.Timezone)
 	fillKind(in.Push, d.Push)
 	fillKind(in.Syslog, d.Syslog)
+	fillKind(in.OTLP, d.OTLP)
 }
 
 func fill[T comparable](to *T, value T) {
@@ -136,7 +145,7 @@ func (in *InputConfig) readsFiles() bool {
 // useStdin makes an input read standard input, and keeps the lateness of what it read before.
 func (in *InputConfig) useStdin() {
 	fillInput(in)
-	in.Paths, in.Push, in.Syslog = []string{"-"}, nil, nil
+	in.Paths, in.Push, in.Syslog, in.OTLP = []string{"-"}, nil, nil, nil
 }
 
 // Inputs says in a line each what the inputs are.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/listen"
+	"github.com/liveward/liveward/collectors/otlp"
 	"github.com/liveward/liveward/collectors/push"
 	"github.com/liveward/liveward/collectors/syslog"
 	"github.com/liveward/liveward/internal/event"
@@ -163,9 +164,32 @@ func (c *TLSConfig) read() (listen.TLS, error) {
 // shortest is the length of secrets that senders prove themselves with.
 const shortest = 16
 
+// makeHTTP makes the collector of a kind that takes requests.
+type makeHTTP func(cfg push.Config, resume []event.Position, now func() time.Time, log *slog.Logger) (*push.Collector, error)
+
 func (c *PushConfig) lateness() time.Duration { return 2 * time.Minute }
 
 func (c *PushConfig) plan(l *inputLoader) (maker, string) {
+	return c.maker(l, c.config(l), push.New), "push on " + c.url() + c.proof()
+}
+
+func (c *OTLPConfig) lateness() time.Duration { return time.Minute }
+
+func (c *OTLPConfig) plan(l *inputLoader) (maker, string) {
+	p := (*PushConfig)(c)
+	return p.maker(l, p.config(l), otlp.New), "otlp on " + p.url() + p.proof()
+}
+
+// maker makes a kind's collector, and asks it what it thinks of the configuration.
+func (c *PushConfig) maker(l *inputLoader, cfg push.Config, make makeHTTP) maker {
+	l.try(func() error { _, err := make(cfg, nil, time.Now, slog.New(slog.DiscardHandler)); return err })
+	return func(resume []event.Position, now func() time.Time, log *slog.Logger) (collectors.Collector, error) {
+		return make(cfg, resume, now, log)
+	}
+}
+
+// config checks the keys that all kinds over HTTP have.
+func (c *PushConfig) config(l *inputLoader) push.Config {
 	cfg := push.Config{
 		Source: l.in.Name, Address: c.Listen, Path: c.Path, Allow: l.networks("allow", c.Allow), TLS: l.identity(&c.TLS),
 		Auth: push.Auth{
@@ -173,8 +197,7 @@ func (c *PushConfig) plan(l *inputLoader) (maker, string) {
 			Tolerance: time.Duration(c.Tolerance),
 		},
 		MaxBody: int64(c.MaxBody), MaxMemory: max(256<<20, 4*int64(c.MaxBody)), MaxLine: int(l.in.MaxLine),
-		MaxRequests: c.MaxRequests, MaxConns: c.MaxConnections,
-		MaxRate: c.MaxRate,
+		MaxRequests: c.MaxRequests, MaxConns: c.MaxConnections, MaxRate: c.MaxRate,
 	}
 	open := l.address("tcp", "listen", c.Listen)
 	for i, u := range c.Users {
@@ -203,10 +226,7 @@ func (c *PushConfig) plan(l *inputLoader) (maker, string) {
 			l.problem("listen", "other hosts can reach this address, and anybody is let in", "set tokens, users, signing_secrets or tls.client_ca_file")
 		}
 	}
-	l.try(func() error { _, err := push.New(cfg, nil, time.Now, slog.New(slog.DiscardHandler)); return err })
-	return func(resume []event.Position, now func() time.Time, log *slog.Logger) (collectors.Collector, error) {
-		return push.New(cfg, resume, now, log)
-	}, "push on " + c.url() + c.proof()
+	return cfg
 }
 
 // try is the last guard: what the collector itself refuses.
