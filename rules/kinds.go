@@ -177,7 +177,7 @@ func (sp *spec) firstSeen(d decoder, m map[string]*node, key *node) {
 
 // spike reads what is compared with what.
 func (sp *spec) spike(d decoder, key *node) {
-	f := d.mapping(key, "spike", "of", "as", "factor", "min_hits", "min_total", "baseline", "season", "tz", "warmup", "floor", "drop")
+	f := d.mapping(key, "spike", "of", "as", "factor", "min_hits", "min_total", "min_share", "baseline", "season", "tz", "warmup", "floor", "drop")
 	if f == nil {
 		return
 	}
@@ -212,6 +212,12 @@ func (sp *spec) spike(d decoder, key *node) {
 		x.MinTotal = d.integer(n, "spike.min_total", 1, 1_000_000)
 		if x.As != SpikeRatio {
 			d.errorf(n, "", "min_total goes with as: ratio")
+		}
+	}
+	if n := f["min_share"]; n != nil {
+		x.MinShare = d.number(n, "spike.min_share", 0, 1)
+		if x.As != SpikeRatio {
+			d.errorf(n, "", "min_share goes with as: ratio")
 		}
 	}
 	if n := f["floor"]; n != nil {

@@ -22,6 +22,7 @@ type SpikeSpec struct {
 	Factor   float64        // how many times what is expected; at least 1
 	MinHits  int64          // least hits in the window of a rise, least expected of a drop; 0 means 8
 	MinTotal int64          // least events in the window, for a ratio
+	MinShare float64        // least share of hits in the window of a rise, for a ratio
 	Baseline time.Duration  // how far back the reference goes; at least the window
 	Season   time.Duration  // the reference is the same time of each season before; 0 means all of the baseline
 	Zone     *time.Location // in which seasons of whole days are counted; nil means UTC

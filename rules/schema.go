@@ -145,6 +145,7 @@ func spikeSchema() object {
 		"min_total": whole(1, 1_000_000),
 		"baseline":  ref("duration"), "season": ref("duration"), "warmup": ref("duration"),
 		"tz":    described("Zone in which days are counted, such as Europe/Berlin.", object{"type": "string"}),
+		"min_share": object{"type": "number", "minimum": 0, "maximum": 1},
 		"floor": object{"type": "number", "exclusiveMinimum": 0},
 		"drop":  object{"type": "boolean"},
 	}, "baseline")

@@ -355,7 +355,7 @@ func (t *spikeTally) judge(k *spikeKey, at int64) (spikeFiring, bool) {
 	if t.fixed == nil && at < timeAdd(k.first, t.spec.Warmup) {
 		return f, false
 	}
-	if f.hits >= t.spec.MinHits {
+	if f.hits >= t.spec.MinHits && float64(f.hits) >= t.spec.MinShare*float64(f.total) {
 		if t.expect(k, &f) && t.rises(&f) {
 			return f, true
 		}
