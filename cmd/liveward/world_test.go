@@ -151,7 +151,7 @@ func (w *world) configure() {
   - {id: %q, owner: digital-backend, created: 2026-01-01, scopes: [liveness-check], allow: [198.51.100.0/24]}
 `, logged(goodKeys()[0]), logged(goodKeys()[1])))
 	w.write("liveward.yaml", fmt.Sprintf(`
-agent: {id: gw-1, data: %s}
+agent: {id: gw-1, data: %s, health: 0s}
 privacy: {keys: "${file:%s}"}
 inputs:
   - name: gateway
