@@ -174,7 +174,9 @@ func needsOf(sp *spec, when, hit *expression, steps []stepExpressions) []event.I
 			out = append(out, j.needs...)
 		}
 	}
-	out = append(out, sp.rule.By...)
+	if !sp.rule.GroupMissing {
+		out = append(out, sp.rule.By...)
+	}
 	out = append(out, sp.rule.Of...)
 	slices.Sort(out)
 	return slices.Compact(out)

@@ -143,8 +143,8 @@ func (s *Set) explain(r *Rule, at *scope, when int64) Explanation {
 		need = append(need, r.Of...)
 	}
 	e.Key = fieldValues(at.event, need)
-	for _, v := range e.Key {
-		if v.Missing {
+	for i, v := range e.Key {
+		if v.Missing && (!r.GroupMissing || i >= len(r.By)) {
 			e.Verdict, e.Why = VerdictNoKey, v.Field+" is missing, so that there is no key to count under"
 			return e
 		}

@@ -336,5 +336,11 @@ func (r *Rule) parts() []string {
 		out = append(out, fmt.Sprintf("chain %+v", r.Chain))
 	case Each, Threshold, Distinct, Sequence, Absence:
 	}
+	if r.Eager {
+		out = append(out, "eager")
+	}
+	if r.GroupMissing {
+		out = append(out, "by_missing")
+	}
 	return out
 }

@@ -125,10 +125,12 @@ func (m *Matcher) match(r *Rule, stats *MatchStats, o *Origin, buf *event.Signal
 		}
 	}
 	ev := s.event
-	for _, id := range r.By {
-		if !ev.Has(id) {
-			stats.NoKey++
-			return
+	if !r.GroupMissing {
+		for _, id := range r.By {
+			if !ev.Has(id) {
+				stats.NoKey++
+				return
+			}
 		}
 	}
 	if r.tuple() {
@@ -183,6 +185,10 @@ func (m *Matcher) signal(r *Rule, o *Origin, when int64, skewed bool, step uint8
 	// The values of one signal lie side by side in the buffer.
 	start := buf.Mark()
 	for _, id := range r.By {
+		if r.GroupMissing && !ev.Has(id) {
+			buf.Add(event.Value{Field: id})
+			continue
+		}
 		add(buf, ev, id)
 	}
 	sig.Key = buf.Since(start)

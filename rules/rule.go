@@ -41,15 +41,20 @@ type Rule struct {
 	Playbook    string // name of the page, such as auth/bad-credentials-burst
 	Reference   string // its address
 
-	Kind     Kind
-	State    event.Hash // state key: hash of everything that decides what fires
-	By       []event.ID // group key; empty means one key for all
+	Kind  Kind
+	State event.Hash // state key: hash of everything that decides what fires
+	By    []event.ID // group key; empty means one key for all
+	// GroupMissing gives events without a value of By a key of their own, in which that value is empty;
+	// else they are not counted.
+	GroupMissing bool
+
 	Window   time.Duration
 	Count    int64      // threshold, or distinct.at_least
 	Of       []event.ID // distinct.of
 	Once     []event.ID // events with the same values of these count once in the window; their values are Signal.Of
 	Show     []event.ID // at most event.MaxShow; for title, top and evidence
 	Suppress Suppress
+	Eager    bool // of kinds threshold, distinct and sequence: fires without waiting for the watermark
 
 	Steps     []SequenceStep // sequence
 	FirstSeen FirstSeenSpec  // first_seen; its tuple is Of

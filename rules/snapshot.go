@@ -172,6 +172,9 @@ func (rs *ruleState) appendTo(s *snapshotWriter) {
 	body := &snapshotWriter{shows: map[uint32]int{}}
 	rs.tally.appendTo(body)
 	rs.held.appendTo(body)
+	if rs.early != nil {
+		rs.early.appendTo(body)
+	}
 	s.count(len(body.shown))
 	for _, ref := range body.shown {
 		s.bytes(rs.shows.get(ref))
@@ -262,6 +265,9 @@ func (w *Windows) readFrom(r *snapshotReader) {
 	}
 	for _, rs := range w.sorted {
 		rs.adopt(&w.mark)
+		if rs.early != nil {
+			rs.early.adopt(rs, w.buffer.heap)
+		}
 	}
 }
 
@@ -282,6 +288,9 @@ func (rs *ruleState) readFrom(r *snapshotReader) error {
 	}
 	rs.tally.readFrom(r)
 	rs.held.readFrom(r)
+	if rs.early != nil {
+		rs.early.readFrom(r)
+	}
 	for _, ref := range r.refs {
 		rs.shows.release(ref) // the windows hold their own uses
 	}

@@ -37,6 +37,8 @@ func everyKind() []*Rule {
 			newUser(r)
 			r.ID, r.FirstSeen, r.Show = "lw.test.j", FirstSeenSpec{History: 30 * time.Second, Learn: 5 * time.Second, Again: time.Minute}, show
 		}),
+		burst(func(r *Rule) { r.ID, r.Count, r.Show, r.Eager = "lw.test.k", 3, show, true }),
+		burst(func(r *Rule) { distinctUsers(r); r.ID, r.Count, r.Show, r.Eager = "lw.test.l", 3, show, true }),
 	}
 }
 
@@ -123,11 +125,12 @@ func TestSnapshotAtAnyStep(t *testing.T) {
 					in = next
 				}
 				if i == cut {
-					snapshot := w.AppendSnapshot([]byte("before"))
+					snapshot, before := w.AppendSnapshot([]byte("before")), w.Stats()
 					w = NewWindows(in, w.ruleset, cfg)
 					if err := w.Restore(snapshot[len("before"):]); err != nil {
 						t.Fatalf("Restore at step %d: %v", i, err)
 					}
+					sameSizes(t, before, w.Stats())
 				}
 				for _, f := range w.Apply(s) {
 					out = append(out, fmt.Sprint(i, f.Partition, string(f.Alert.AppendJSON(nil))))

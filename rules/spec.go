@@ -119,6 +119,7 @@ func parseSpec(s *source, f *forms) *spec {
 	r.By = d.valueFields(m["by"], "by", maxBy)
 	sp.kind(d, m)
 	sp.suppress(d, m["suppress"])
+	sp.emit(d, m["emit"])
 	sp.display(d, m)
 	if n := m["tests"]; n != nil {
 		sp.tests = parseTests(d, n, r.Kind)
@@ -239,13 +240,57 @@ func (sp *spec) kind(d decoder, m map[string]*node) {
 		}
 		key, r.Kind = n, k
 	}
-	for _, k := range []string{"emit", "by_missing"} {
-		if m[k] != nil {
-			d.errorf(m[k], "", "%s is not available in this version", k)
-		}
-	}
 	sp.parameters(d, m, key)
 	sp.window(d, m, key)
+	sp.missing(d, m["by_missing"])
+}
+
+// missing reads whether events without a value of by have a key of their own.
+func (sp *spec) missing(d decoder, n *node) {
+	r := &sp.rule
+	if n == nil || d.word(n, "by_missing", []string{"skip", "group"}) != "group" {
+		return
+	}
+	r.GroupMissing = true
+	switch {
+	case len(r.By) == 0:
+		d.errorf(n, "such as by: [client.ip]", "by_missing has no use without by")
+	case r.Kind == Absence || r.Kind == Chain:
+		d.errorf(n, "", "by_missing: group has no use with %s", r.Kind)
+	}
+	for _, id := range r.By {
+		if !isText(id) {
+			d.errorf(n, "", "by_missing: group goes with texts, and %s is a %s", id, event.FieldOf(id).Type)
+		}
+	}
+}
+
+// emit reads whether the rule waits for the watermark. Only a rule that one more event cannot take
+// back may do without.
+func (sp *spec) emit(d decoder, n *node) {
+	r := &sp.rule
+	if n == nil || d.word(n, "emit", []string{"ordered", "eager"}) != "eager" {
+		return
+	}
+	r.Eager = true
+	switch r.Kind {
+	case Threshold, Distinct:
+	case Sequence:
+		if len(r.Once) > 0 {
+			d.errorf(n, "take once or emit away", "a sequence with once is decided by the order of events: it cannot fire before that is known")
+		}
+		for _, s := range r.Steps {
+			if s.Negative || s.HasUntil {
+				d.errorf(n, "take emit away", "a sequence with not or until is decided by the order of events: it cannot fire before that is known")
+				break
+			}
+		}
+	case Each, Spike, FirstSeen, Absence, Chain:
+		d.errorf(n, "emit: eager is for threshold, distinct and sequence", "a rule of kind %s cannot fire before the order of events is known", r.Kind)
+	}
+	if r.Suppress.For <= 0 {
+		d.errorf(n, "such as suppress: 1m", "emit: eager needs suppress: what was told early must be known when order comes to it")
+	}
 }
 
 // window reads window and once, as far as the kind has them.

@@ -95,6 +95,7 @@ type ruleState struct {
 	tally  tally
 	shows  *showTable
 	held   suppressor
+	early  *early // of rules that do not wait; else nil
 	limits *keyLimit
 	last   int64  // time of the last event counted
 	warm   int64  // watermark from which on the windows are full
@@ -153,6 +154,7 @@ func (w *Windows) newState(r *Rule) *ruleState {
 	rs := &ruleState{rule: r, shows: new(showTable), limits: &keyLimit{max: w.cfg.MaxKeys}, last: noTime, warm: noTime, fresh: true}
 	rs.tally = newTally(r, rs.limits, rs.shows)
 	rs.held.limits = rs.limits
+	rs.early = newEarly(r, w.cfg.MaxKeys, rs.shows)
 	if w.mark.now != noTime {
 		rs.warm = timeAdd(w.mark.now, r.Window)
 	}
@@ -162,7 +164,7 @@ func (w *Windows) newState(r *Rule) *ruleState {
 
 // sameLogic guards the state against a state key that stands for something else.
 func sameLogic(a, b *Rule) bool {
-	return a.Kind == b.Kind && a.Window == b.Window && a.Count == b.Count &&
+	return a.Kind == b.Kind && a.Eager == b.Eager && a.GroupMissing == b.GroupMissing && a.Window == b.Window && a.Count == b.Count &&
 		slices.Equal(a.By, b.By) && slices.Equal(a.Of, b.Of) && slices.Equal(a.Once, b.Once) &&
 		a.Spike.same(&b.Spike) && a.Chain == b.Chain &&
 		slices.EqualFunc(a.Steps, b.Steps, sameStep) &&
@@ -282,6 +284,11 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 	if !rebuild {
 		rs.stats.Matches++
 	}
+	// Room is made first: it moves the watermark, and the signal may be behind it then.
+	for w.buffer.len() >= w.cfg.MaxPending || w.buffer.bytes > int64(w.cfg.MaxPending)*512 {
+		w.stats.Forced++
+		w.force()
+	}
 	behind := sig.Time < w.mark.now
 	late := sig.Late || behind && !rebuild
 	if late && !rebuild {
@@ -323,11 +330,10 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 			p.data = appendValue(p.data, v)
 		}
 	}
-	for w.buffer.len() >= w.cfg.MaxPending || w.buffer.bytes > int64(w.cfg.MaxPending)*512 {
-		w.stats.Forced++
-		w.force()
-	}
 	w.buffer.push(p)
+	if rs.early != nil && !late {
+		w.arrive(rs, p, rebuild)
+	}
 }
 
 // valueOf is what distinguishes events of one key: the values of the rule's of, or else of its once.
@@ -372,11 +378,17 @@ func (w *Windows) count(p *pending) {
 		if p.time < rs.last {
 			w.stats.Behind++
 			rs.stats.Skipped++
+			if rs.early != nil {
+				rs.early.leave(p, rs.tally, false)
+			}
 			return
 		}
 		rs.last = p.time
 	}
 	f, ok := w.tally(rs, p)
+	if rs.early != nil {
+		rs.early.leave(p, rs.tally, true)
+	}
 	if t, timed := rs.tally.(timed); timed {
 		if due, some := t.due(); some {
 			w.due = min(w.due, due)
@@ -444,7 +456,10 @@ func (r *Rule) suppression() Suppress {
 // judge makes an alert of a firing, unless it is held back.
 func (w *Windows) judge(rs *ruleState, p *pending, f *firing) {
 	if f.report != reportFiring {
-		w.raise(rs, p, f, 0)
+		w.raise(rs, rs.tally, p, f, 0)
+		return
+	}
+	if rs.early != nil && w.settle(rs, p, f) {
 		return
 	}
 	suppress, key := rs.rule.suppression(), p.key
@@ -463,7 +478,7 @@ func (w *Windows) judge(rs *ruleState, p *pending, f *firing) {
 	if v == verdictEscalate {
 		rs.stats.Escalated++
 	}
-	a := w.raise(rs, p, f, held)
+	a := w.raise(rs, rs.tally, p, f, held)
 	if v == verdictEscalate && !f.different {
 		a.Count, a.First = period.running, period.first
 		a.Explain = explainEscalation(a, period.last)
@@ -473,12 +488,17 @@ func (w *Windows) judge(rs *ruleState, p *pending, f *firing) {
 	}
 }
 
-// raise makes an alert of a firing.
-func (w *Windows) raise(rs *ruleState, p *pending, f *firing, held int64) *event.Alert {
-	a := rs.alert(p, f, held)
+// raise makes an alert of a firing of windows.
+func (w *Windows) raise(rs *ruleState, t tally, p *pending, f *firing, held int64) *event.Alert {
+	a := rs.alert(t, p, f, held)
 	a.Rule.Ruleset = w.ruleset
-	w.fired = append(w.fired, Fired{Partition: int(p.key[0]) % Partitions, Alert: a})
+	w.fire(p, a)
 	return a
+}
+
+// fire gives an alert out.
+func (w *Windows) fire(p *pending, a *event.Alert) {
+	w.fired = append(w.fired, Fired{Partition: int(p.key[0]) % Partitions, Alert: a})
 }
 
 // sweep forgets what can no longer matter, and then, if it is still too much, what matters least.
@@ -490,6 +510,9 @@ func (w *Windows) sweep() {
 			rs.tally.expire(w.mark.now)
 			suppress := rs.rule.suppression()
 			rs.held.expire(&suppress, w.mark.now)
+			if rs.early != nil {
+				rs.early.expire(w.mark.now)
+			}
 		}
 		total += rs.size()
 	}
@@ -509,7 +532,13 @@ func (w *Windows) sweep() {
 	}
 }
 
-func (rs *ruleState) size() int64 { return rs.tally.size() + rs.held.size() + rs.shows.bytes }
+func (rs *ruleState) size() int64 {
+	n := rs.tally.size() + rs.held.size() + rs.shows.bytes
+	if rs.early != nil {
+		n += rs.early.size()
+	}
+	return n
+}
 
 // evict forgets the key with the windows touched longest ago, or else a suppression. Suppressions
 // outlive windows as long as they are the fewer: who floods a rule with keys shall not bring back

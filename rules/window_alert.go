@@ -14,14 +14,14 @@ import (
 // maxTopValues bounds the values of one field in an alert's top.
 const maxTopValues = 5
 
-// alert makes the alert of a firing. Nothing in it points into the windows.
-func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
+// alert makes the alert of a firing of windows. Nothing in it points into them.
+func (rs *ruleState) alert(t tally, p *pending, f *firing, held int64) *event.Alert {
 	r := rs.rule
-	hits := rs.tally.hits(p)
+	hits := t.hits(p)
 	a := &event.Alert{
-		Time: p.time, Key: decodeValues(p.data[:p.keyLen]), Count: f.count, Suppressed: held,
+		Time: p.time, Key: r.known(decodeValues(p.data[:p.keyLen])), Count: f.count, Suppressed: held,
 		First: f.first, Last: p.time, Mode: string(cmp.Or(r.Mode, Live)), Late: p.late,
-		Drill: true,
+		Drill: true, Status: f.report.status(),
 	}
 	if r.Kind != Each {
 		a.Threshold, a.Window = float64(r.Count), r.Window
@@ -68,15 +68,15 @@ func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 	if r.Tags.Concern != "" {
 		a.Rule.Tags = append(a.Rule.Tags, r.Tags.Concern)
 	}
-	if t, ok := rs.tally.(dresser); ok {
-		t.dress(a, f)
+	if d, ok := t.(dresser); ok {
+		d.dress(a, f)
 	}
 	var tuple []event.Value
 	if r.Kind == FirstSeen {
 		tuple = decodeValues(p.data[p.keyLen:])
 		tuple = tuple[:min(len(tuple), len(r.Of))] // fewer where a snapshot came without a field
 	}
-	more, _ := rs.tally.(describer)
+	more, _ := t.(describer)
 	a.Rule.Name = r.Title.Render(func(name string) (string, bool) {
 		if more != nil {
 			if v, ok := more.placeholder(name); ok {
@@ -95,6 +95,14 @@ func (rs *ruleState) alert(p *pending, f *firing, held int64) *event.Alert {
 		a.Explain = explain(r, a, f)
 	}
 	return a
+}
+
+// known are the values of a key that events have: a key of events without a value says nothing of it.
+func (r *Rule) known(key []event.Value) []event.Value {
+	if !r.GroupMissing {
+		return key
+	}
+	return slices.DeleteFunc(key, func(v event.Value) bool { return v.Str == "" })
 }
 
 // alertID names an alert by its rule, its key, the tuple it is about, if any, and the event on which

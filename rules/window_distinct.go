@@ -122,6 +122,26 @@ func (t *distinctTally) evict() bool {
 	return true
 }
 
+func (t *distinctTally) copyKey(key event.Hash, from tally) {
+	source := from.(*distinctTally).table.get(key)
+	if k := t.table.get(key); k != nil {
+		t.drop(k, 0, len(k.list))
+	}
+	if source == nil {
+		t.table.remove(key)
+		return
+	}
+	k, added := t.table.touch(key)
+	k.list = append(k.list, source.list...)
+	t.values += int64(len(source.list))
+	for i := range source.list {
+		t.shows.use(source.list[i].show)
+	}
+	if added && t.table.len() > t.limits.max {
+		t.evict()
+	}
+}
+
 // dropFirst forgets the first key, whose state is given.
 func (t *distinctTally) dropFirst(k *seenValues) {
 	t.drop(k, 0, len(k.list))

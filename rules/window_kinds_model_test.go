@@ -603,10 +603,12 @@ func TestSnapshotOfSpikesAbsencesAndChainsAtAnyStep(t *testing.T) {
 				}
 				if i == cut {
 					snapshot := w.AppendSnapshot(nil)
+					before := w.Stats()
 					w = NewWindows(in, w.ruleset, cfg)
 					if err := w.Restore(snapshot); err != nil {
 						t.Fatalf("Restore at step %d: %v", i, err)
 					}
+					sameSizes(t, before, w.Stats())
 				}
 				for _, f := range w.Apply(s) {
 					out = append(out, fmt.Sprint(i, f.Partition, string(f.Alert.AppendJSON(nil))))
@@ -629,6 +631,16 @@ func TestSnapshotOfSpikesAbsencesAndChainsAtAnyStep(t *testing.T) {
 			}
 		}
 	})
+}
+
+// sameSizes holds that what evictions depend on survives a restart.
+func sameSizes(t *rapid.T, before, after WindowStats) {
+	for i := range before.Rules {
+		b, a := before.Rules[i], after.Rules[i]
+		if b.Bytes != a.Bytes || b.Keys != a.Keys || b.Held != a.Held {
+			t.Fatalf("%s has %d bytes, %d keys, %d held after a restart, and had %d, %d, %d", b.ID, a.Bytes, a.Keys, a.Held, b.Bytes, b.Keys, b.Held)
+		}
+	}
 }
 
 // FuzzRestoreTimedKinds: whatever a snapshot holds, reading it does not panic, what was read can go

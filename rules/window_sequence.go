@@ -388,6 +388,34 @@ func (t *sequenceTally) evict() bool {
 	return true
 }
 
+// copyKey knows nothing of waits and once: a sequence with these is not monotone, and waits for order.
+func (t *sequenceTally) copyKey(key event.Hash, from tally) {
+	source := from.(*sequenceTally).table.get(key)
+	if k := t.table.get(key); k != nil {
+		for i := range k.rings {
+			t.clear(&k.rings[i])
+		}
+		t.table.remove(key)
+	}
+	if source == nil {
+		return
+	}
+	k, _ := t.table.touch(key)
+	k.last, k.event, k.number = source.last, source.event, source.number
+	k.rings = make([]queue[sequenceHit], len(source.rings))
+	for i := range source.rings {
+		for j := range int(source.rings[i].n) {
+			h := *source.rings[i].at(j)
+			t.shows.use(h.show)
+			k.rings[i].push(h)
+			t.bytes += stepHitCost
+		}
+	}
+	if t.table.len() > t.limits.max {
+		t.evict()
+	}
+}
+
 // dropFirst forgets the first key, whose state is given.
 func (t *sequenceTally) dropFirst(k *sequenceKey) {
 	t.calm(t.table.node(t.table.oldest).key, k)

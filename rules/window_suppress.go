@@ -68,6 +68,32 @@ func (s *suppressor) judge(rule *Suppress, key event.Hash, t int64, f *firing) (
 	return verdictHold, 0, *k
 }
 
+// holds tells whether a firing at t would be held back.
+func (s *suppressor) holds(rule *Suppress, key event.Hash, t int64) bool {
+	k := s.table.get(key)
+	return k != nil && t < timeAdd(k.last, rule.For)
+}
+
+// begin begins a period at t, unless the key's is not over. from is since when it could have begun.
+func (s *suppressor) begin(rule *Suppress, key event.Hash, t int64, f *firing) (from, held int64, ok bool) {
+	from = noTime
+	if k := s.table.get(key); k != nil {
+		from = timeAdd(k.last, rule.For)
+		if t < from {
+			return 0, 0, false
+		}
+	}
+	_, held, _ = s.judge(rule, key, t, f)
+	return from, held, true
+}
+
+// hold counts a firing that is held back.
+func (s *suppressor) hold(key event.Hash) {
+	if k := s.table.get(key); k != nil {
+		k.held++
+	}
+}
+
 // expire forgets the keys whose period is over for all events from now on, and whose held firings
 // have waited long enough for an alert to tell of them.
 func (s *suppressor) expire(rule *Suppress, now int64) {

@@ -86,6 +86,29 @@ func (t *thresholdTally) evict() bool {
 	return true
 }
 
+func (t *thresholdTally) copyKey(key event.Hash, from tally) {
+	source := from.(*thresholdTally).table.get(key)
+	if ring := t.table.get(key); ring != nil {
+		for ring.n > 0 {
+			t.drop(ring)
+		}
+	}
+	if source == nil {
+		t.table.remove(key)
+		return
+	}
+	ring, added := t.table.touch(key)
+	for i := range int(source.n) {
+		h := *source.at(i)
+		t.shows.use(h.show)
+		ring.push(h)
+		t.kept++
+	}
+	if added && t.table.len() > t.limits.max {
+		t.evict()
+	}
+}
+
 // dropFirst forgets the first key, whose state is given.
 func (t *thresholdTally) dropFirst(ring *hitRing) {
 	for ring.n > 0 {

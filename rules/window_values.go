@@ -158,6 +158,13 @@ func (t *showTable) intern(data []byte) uint32 {
 	return ref
 }
 
+// use counts one more use of a reference.
+func (t *showTable) use(ref uint32) {
+	if ref != 0 {
+		t.shows[ref].uses++
+	}
+}
+
 // release takes one use back.
 func (t *showTable) release(ref uint32) {
 	if ref == 0 {
