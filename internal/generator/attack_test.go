@@ -98,8 +98,11 @@ func (p *pack) feed(l Line) {
 	if n.TLS == "TLSv1" || n.TLS == "TLSv1.1" {
 		p.fire(ruleTLS, n.Key)
 	}
-	if n.Body != "" || strings.Contains(n.URI, "api_key=") {
+	if n.Body != "" {
 		p.fire(rulePII, n.Tenant)
+	}
+	if strings.Contains(n.URI, "api_key=") {
+		p.fire(ruleKeyInURL, n.Key)
 	}
 	if n.Device != "" && n.Attempt != "" {
 		p.farm.add(n.Device, n.Subject, at)
@@ -168,8 +171,8 @@ func TestDefaultAttacksCrossTheirThresholds(t *testing.T) {
 					}
 				}
 			}
-			if len(rules) != 8 {
-				t.Errorf("%s: %d rules are tripped, want 8", tc.duration, len(rules))
+			if len(rules) != 9 {
+				t.Errorf("%s: %d rules are tripped, want 9", tc.duration, len(rules))
 			}
 			for rule, keys := range p.fired {
 				for key := range keys {

@@ -101,69 +101,73 @@ type span struct{ from, until int64 }
 
 func (s span) holds(at int64) bool { return s.from <= at && at < s.until }
 
-// days knows which confounders there are, and when.
+// days knows which confounders there are, and when. A span that is not set holds at no time.
 type days struct {
-	on      map[Confounder]bool
-	spans   map[Confounder]span
-	surging span
-	rotated int32
+	spans   map[Confounder]span // as the truth tells them
 	r       rng
 	maxLate float64 // nanoseconds
-	flags   struct{ skew, loss, duplicates, late, malformed, brown, rotation, kiosk, release, stray, shift, off, code bool }
-	spanOf  struct{ skew, loss, brown, rotation, kiosk, release, shift, off, code span }
+	rotated int32
+
+	cgnat, surge, release, brown, rotation, kiosk, skewed, lost         span
+	repeated, late, malformed, background, shift, off, code, penetrated span
 }
 
 func newDays(cfg *Config) days {
-	d := days{on: map[Confounder]bool{}, spans: map[Confounder]span{}, r: newRNG(cfg.Seed, streamDays)}
+	d := days{spans: map[Confounder]span{}, r: newRNG(cfg.Seed, streamDays)}
 	start, begin, longest := cfg.Start.UnixNano(), 5*time.Minute, 2*time.Hour
 	d.maxLate = float64(5 * time.Minute)
 	if cfg.Duration > 0 {
 		begin, longest = cfg.Duration*2/5, cfg.Duration*3/10
 		d.maxLate = min(d.maxLate, float64(cfg.Duration/4))
 	}
+	spans := map[Confounder]*span{
+		CGNAT: &d.cgnat, CampaignSurge: &d.surge, ReleaseQuality: &d.release, BrownOut: &d.brown, KeyRotation: &d.rotation,
+		BranchTablet: &d.kiosk, ClockSkew: &d.skewed, LogLoss: &d.lost, Duplicates: &d.repeated, OutOfOrder: &d.late,
+		Malformed: &d.malformed, Background: &d.background, ScoreShift: &d.shift, CheckOff: &d.off, VendorCode: &d.code,
+		PenTestWindow: &d.penetrated,
+	}
 	for _, c := range cfg.Confounders {
-		d.on[c] = true
-		s := span{start, math.MaxInt64}
-		if n := c.natural(); n > 0 {
+		at, planned := cfg.Days[c]
+		s, n := span{start, math.MaxInt64}, c.natural()
+		switch {
+		case planned:
+			s.from = start + int64(at)
+			s.until = s.from + int64(n)
+			if n == 0 {
+				s.until = s.from + int64(24*time.Hour)
+			}
+		case n > 0:
 			s.from = start + int64(begin)
 			s.until = s.from + int64(min(n, longest))
-		} else if c == ReleaseQuality {
+		case c == ReleaseQuality:
 			s.from = start + int64(begin)
 		}
 		d.spans[c] = s
+		if s.from == start {
+			s.from = math.MinInt64 // so it was when the sessions before the start began
+		}
+		*spans[c] = s
 	}
-	d.surging = d.spans[CampaignSurge]
-	d.flags.skew, d.spanOf.skew = d.on[ClockSkew], d.spans[ClockSkew]
-	d.flags.loss, d.spanOf.loss = d.on[LogLoss], d.spans[LogLoss]
-	d.flags.brown, d.spanOf.brown = d.on[BrownOut], d.spans[BrownOut]
-	d.flags.rotation, d.spanOf.rotation = d.on[KeyRotation], d.spans[KeyRotation]
-	d.flags.kiosk, d.spanOf.kiosk = d.on[BranchTablet], d.spans[BranchTablet]
-	d.flags.release, d.spanOf.release = d.on[ReleaseQuality], d.spans[ReleaseQuality]
-	d.flags.shift, d.spanOf.shift = d.on[ScoreShift], d.spans[ScoreShift]
-	d.flags.off, d.spanOf.off = d.on[CheckOff], d.spans[CheckOff]
-	d.flags.code, d.spanOf.code = d.on[VendorCode], d.spans[VendorCode]
-	d.flags.stray = d.on[Background]
-	d.flags.duplicates, d.flags.late, d.flags.malformed = d.on[Duplicates], d.on[OutOfOrder], d.on[Malformed]
 	return d
 }
 
 // schedule puts what confounders do on their own on the queue.
 func (d *days) schedule(g *Generator) {
-	if d.flags.stray {
-		g.queue.push(entry{at: g.start + int64(7*time.Minute), kind: kindScan})
+	if s, ok := d.spans[Background]; ok {
+		g.queue.push(entry{at: s.from + int64(7*time.Minute), kind: kindScan})
 	}
-	if !d.on[PenTestWindow] {
+	s, ok := d.spans[PenTestWindow]
+	if !ok {
 		return
 	}
-	s := d.spans[PenTestWindow]
 	length := time.Duration(s.until - s.from)
 	g.cfg.Attacks = append(slices.Clone(g.cfg.Attacks), Attack{Class: PenTest, Length: min(length, 4*time.Minute), Count: 60})
 	g.schedule(len(g.cfg.Attacks)-1, 0, s.from)
 }
 
-// surge is the factor by which more sessions arrive.
-func (d *days) surge(at int64) float64 {
-	if d.surging.holds(at) {
+// surging is the factor by which more sessions arrive.
+func (d *days) surging(at int64) float64 {
+	if d.surge.holds(at) {
 		return 4
 	}
 	return 1
@@ -172,19 +176,17 @@ func (d *days) surge(at int64) float64 {
 // edge is the next time at which the surge begins or ends.
 func (d *days) edge(at int64) int64 {
 	switch {
-	case at < d.surging.from:
-		return d.surging.from
-	case at < d.surging.until:
-		return d.surging.until
+	case at < d.surge.from:
+		return d.surge.from
+	case at < d.surge.until:
+		return d.surge.until
 	}
 	return math.MaxInt64
 }
 
-func (d *days) released(at int64) bool { return d.flags.release && d.spanOf.release.holds(at) }
-
 // brownOut returns the factor of the vendor's latency and the share of calls that time out.
 func (d *days) brownOut(at int64, tenant int32) (slow, failing float64) {
-	if d.flags.brown && tenant == 0 && d.spanOf.brown.holds(at) {
+	if tenant == 0 && d.brown.holds(at) {
 		return 6, 0.4
 	}
 	return 1, 0
@@ -192,23 +194,18 @@ func (d *days) brownOut(at int64, tenant int32) (slow, failing float64) {
 
 // shifted is what the vendor of a tenant takes off its scores.
 func (d *days) shifted(at int64, v *vendor) float64 {
-	if d.flags.shift && !v.async && d.spanOf.shift.holds(at) {
+	if !v.async && d.shift.holds(at) {
 		return 0.1
 	}
 	return 0
 }
 
-// off tells whether a tenant's check lets everybody through.
-func (d *days) off(at int64, tenant int32) bool {
-	return d.flags.off && tenant == 0 && d.spanOf.off.holds(at)
-}
-
-// unknownCode tells whether the vendor fails in a way it never did.
-func (d *days) unknownCode(at int64) bool { return d.flags.code && d.spanOf.code.holds(at) }
+// open tells whether a tenant's check lets everybody through.
+func (d *days) open(at int64, tenant int32) bool { return tenant == 0 && d.off.holds(at) }
 
 // stray decides whether a person who arrives is a lone attacker, and with what.
-func (d *days) stray(r *rng) (profile, bool) {
-	if !d.flags.stray || !r.chance(0.003) {
+func (d *days) stray(at int64, r *rng) (profile, bool) {
+	if !d.background.holds(at) || !r.chance(0.003) {
 		return genuine, false
 	}
 	return [...]profile{printed, screen, injected}[r.weighted([]float64{47, 47, 6})], true
@@ -217,17 +214,17 @@ func (d *days) stray(r *rng) (profile, bool) {
 // rotating tells whether the key is the one that was rotated, and its owner has not noticed. It is the
 // first key of the first tenant.
 func (d *days) rotating(at int64, key int32) bool {
-	return d.flags.rotation && key == d.rotated && d.spanOf.rotation.holds(at)
+	return key == d.rotated && d.rotation.holds(at)
 }
 
-// kiosk tells whether the session takes place at the tablet of the first tenant's branch.
-func (d *days) kiosk(at int64, tenant int32, r *rng) bool {
-	return d.flags.kiosk && tenant == 0 && d.spanOf.kiosk.holds(at) && r.chance(0.15)
+// tablet tells whether the session takes place at the tablet of the first tenant's branch.
+func (d *days) tablet(at int64, tenant int32, r *rng) bool {
+	return tenant == 0 && d.kiosk.holds(at) && r.chance(0.15)
 }
 
 // skew is how far the clock of the host that writes the line is ahead.
 func (d *days) skew(c *call, at int64) int64 {
-	if d.flags.skew && c.peer == "10.20.0.6" && d.spanOf.skew.holds(at) {
+	if c.peer == "10.20.0.6" && d.skewed.holds(at) {
 		return int64(90 * time.Second)
 	}
 	return 0
@@ -287,18 +284,18 @@ func (g *Generator) release(i int32, line *Line) bool {
 // Lines with a label keep their order, so that an attack's truth does not depend on luck.
 func (g *Generator) disturb(e entry, line *Line) bool {
 	d := &g.days
-	if d.flags.loss && d.spanOf.loss.holds(e.at) {
+	if d.lost.holds(e.at) {
 		g.stats.Lost++
 		return false
 	}
-	if d.flags.malformed && d.r.chance(0.01) {
+	if d.malformed.holds(e.at) && d.r.chance(0.01) {
 		g.garble(line, e.at)
 	}
-	if d.flags.duplicates && d.r.chance(0.02) {
+	if d.repeated.holds(e.at) && d.r.chance(0.02) {
 		g.stats.Repeated++
 		g.hold(line, e.at+int64(d.r.between(0.1, 3)*float64(time.Second)))
 	}
-	if d.flags.late && line.Label == "" && d.r.chance(0.01) {
+	if d.late.holds(e.at) && line.Label == "" && d.r.chance(0.01) {
 		g.stats.Late++
 		g.hold(line, e.at+int64(d.r.float()*d.maxLate))
 		return false

@@ -51,7 +51,11 @@ type Config struct {
 
 	Attacks     []Attack     // nil: DefaultAttacks(Duration); empty: none
 	Confounders []Confounder // none unless asked for
-	Canaries    bool         // plant secrets, ids and faces; Canaries returns them
+	// Days says when a confounder begins, after the start: it lasts as long as it does by nature, or for
+	// a day. One that is not here begins as Confounder tells.
+	Days map[Confounder]time.Duration
+
+	Canaries bool // plant secrets, ids and faces; Canaries returns them
 }
 
 // Line is one line of the gateway's log.
@@ -300,6 +304,9 @@ func (g *Generator) probe(index int32, at int64, line *Line) bool {
 
 // scan is what finds every address of the internet within the hour: one question, and away.
 func (g *Generator) scan(at int64, line *Line) bool {
+	if !g.days.background.holds(at) {
+		return false
+	}
 	g.queue.push(entry{at: at + int64(g.noise.exp()*40*float64(time.Minute)), kind: kindScan})
 	s := attackCalls()[g.noise.intn(len(attackCalls()))]
 	c := g.newCall(&g.noise)

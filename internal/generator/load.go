@@ -86,7 +86,7 @@ func (l *load) next(at int64, r *rng) int64 {
 			}
 		}
 		// A surge sets on sharply, not with a block; thinning keeps the process exact.
-		rate := l.rate * l.days.surge(at)
+		rate := l.rate * l.days.surging(at)
 		until := min(l.until, l.days.edge(at))
 		if gap := r.exp() / rate; gap < float64(until-at) {
 			return at + int64(gap)

@@ -101,10 +101,10 @@ func (g *Generator) arrive(at int64) {
 		}
 		s.consent = mix(s.subject ^ 0xc0)
 	}
-	if p, ok := g.days.stray(&s.r); ok {
+	if p, ok := g.days.stray(at, &s.r); ok {
 		s.profile = p
 	}
-	if g.days.kiosk(at, tenant, &s.r) {
+	if g.days.tablet(at, tenant, &s.r) {
 		s.device = mix(g.cfg.Seed ^ 0x6b)
 	}
 	g.queue.push(entry{at: at, kind: kindSession, index: i})
@@ -126,14 +126,14 @@ func (g *Generator) open(number uint64, tenant int32, at int64) (int32, *session
 	*s = session{number: number, r: newRNG(g.cfg.Seed^mix(number), streamSession), tenant: tenant, actor: -1, pace: 1}
 	s.id = string(appendBase32([]byte("s-"), s.r.next()))
 	s.subject, s.device, s.consent = s.r.next(), s.r.next(), s.r.next()
-	s.applicant = g.applicant(&s.r)
+	s.applicant = g.applicant(at, &s.r)
 	s.app, s.newApp = g.app(at, &s.r)
 	return i, s
 }
 
 // applicant is the address of the person's telephone.
-func (g *Generator) applicant(r *rng) uint32 {
-	if !g.days.on[CGNAT] {
+func (g *Generator) applicant(at int64, r *rng) uint32 {
+	if !g.days.cgnat.holds(at) {
 		return carrierAddr(r.next())
 	}
 	// Zipf over the carrier's addresses: a few of them have more than a thousand people a day.
@@ -143,7 +143,7 @@ func (g *Generator) applicant(r *rng) uint32 {
 
 // app is the version of the app. Most people update within weeks.
 func (g *Generator) app(at int64, r *rng) (version string, released bool) {
-	if g.days.released(at) && r.chance(0.45) {
+	if g.days.release.holds(at) && r.chance(0.45) {
 		return "6.0.0", true
 	}
 	return [...]string{"5.14.2", "5.14.1", "5.13.0", "5.11.3"}[r.weighted([]float64{62, 21, 12, 5})], false
@@ -234,7 +234,7 @@ func (g *Generator) submit(i int32, s *session, at int64, line *Line) bool {
 	c.status, c.upstream = s.last.status, s.last.latency
 	c.session, c.attempt = s.id, s.attempt
 	switch {
-	case g.days.flags.stray && s.actor < 0 && s.r.chance(0.003): // cut off on its way: the gateway rejects it
+	case g.days.background.holds(at) && s.actor < 0 && s.r.chance(0.003): // cut off on its way: the gateway rejects it
 		c.status, c.upstream, c.sent = 422, -1, 204
 		s.attempt--
 		g.again(i, at+s.seconds(s.r.between(2, 6)), stepSubmit)
@@ -328,7 +328,7 @@ func (g *Generator) decide(s *session, t *tenant, at int64) {
 	o := outcome{decision: "live", score: -1, status: 200, latency: int64(r.lognormal(620, 0.35) * float64(time.Millisecond))}
 	thr := t.vendor.threshold
 	slow, failing := g.days.brownOut(at, s.tenant)
-	if g.days.unknownCode(at) {
+	if g.days.code.holds(at) {
 		failing += 0.03
 	}
 	o.latency = int64(float64(o.latency) * slow)
@@ -354,7 +354,7 @@ func (g *Generator) decide(s *session, t *tenant, at int64) {
 				o.status = 504
 			}
 			o.code = [...]string{"upstream_unavailable", "vendor_busy", "vendor_timeout"}[o.status-502]
-			if g.days.unknownCode(at) {
+			if g.days.code.holds(at) {
 				o.code = "E7719_model_not_loaded"
 			}
 			if o.status == 504 {
@@ -371,7 +371,7 @@ func (g *Generator) decide(s *session, t *tenant, at int64) {
 				o.decision, o.class = "spoof", "unknown"
 			}
 		}
-		if o.status == 200 && o.decision != "live" && g.days.off(at, s.tenant) {
+		if o.status == 200 && o.decision != "live" && g.days.open(at, s.tenant) {
 			o = outcome{decision: "live", score: max(thr+0.02, genuineScore(r)), status: 200, latency: o.latency}
 		}
 	case thief:
