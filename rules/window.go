@@ -544,6 +544,9 @@ func (rs *ruleState) size() int64 {
 // outlive windows as long as they are the fewer: who floods a rule with keys shall not bring back
 // alerts of keys that have had theirs.
 func (rs *ruleState) evict() bool {
+	if rs.early != nil && rs.early.tally.keys() >= rs.tally.keys() && rs.early.evict() {
+		return true
+	}
 	if rs.held.table.len() > rs.tally.keys() {
 		return rs.held.evict() || rs.tally.evict()
 	}

@@ -265,6 +265,19 @@ func (e *early) size() int64 {
 	return e.tally.size() + int64(e.told.len())*earlyCost
 }
 
+// evict forgets the key that was touched longest ago: it is decided in order from then on.
+func (e *early) evict() bool {
+	if e.tally.evict() {
+		return true
+	}
+	if e.told.len() == 0 {
+		return false
+	}
+	e.limits.evicted++
+	e.told.dropFirst()
+	return true
+}
+
 // expire forgets what order is beyond.
 func (e *early) expire(now int64) {
 	e.tally.expire(now)

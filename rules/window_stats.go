@@ -54,6 +54,9 @@ func (w *Windows) Stats() WindowStats {
 		r := rs.stats
 		r.ID, r.Keys, r.Held = rs.rule.ID, rs.tally.keys(), rs.held.table.len()
 		r.Evicted, r.Bytes = rs.limits.evicted, rs.size()
+		if rs.early != nil {
+			r.Evicted += rs.early.limits.evicted
+		}
 		r.Warming = rs.warming(w.mark.now)
 		s.Evicted += r.Evicted
 		s.Bytes += r.Bytes
