@@ -14,6 +14,7 @@ type Key struct {
 	Created time.Time
 	Scopes  []string
 	Allow   []string // CIDRs; none: the key has no allow list
+	Region  string   // in which its calls may be processed
 }
 
 // Keys returns the roster that fits the traffic.
@@ -21,7 +22,7 @@ func (g *Generator) Keys() []Key {
 	out := make([]Key, 0, len(g.world.keys))
 	for i := range g.world.keys {
 		k := &g.world.keys[i]
-		out = append(out, Key{ID: k.id, Owner: k.owner, Tenant: g.world.tenants[k.tenant].name, Created: k.created, Scopes: k.scopes, Allow: k.allow})
+		out = append(out, Key{ID: k.id, Owner: k.owner, Tenant: g.world.tenants[k.tenant].name, Created: k.created, Scopes: k.scopes, Allow: k.allow, Region: g.world.tenants[k.tenant].region})
 	}
 	return out
 }
@@ -31,7 +32,8 @@ func (g *Generator) Roster() []byte {
 	var b strings.Builder
 	b.WriteString("# Key roster: ids, never secrets.\nkeys:\n")
 	for _, k := range g.Keys() {
-		fmt.Fprintf(&b, "  - id: %s\n    owner: %s\n    created: %s\n    scopes: [%s]\n", k.ID, k.Owner, k.Created.Format(time.DateOnly), strings.Join(k.Scopes, ", "))
+		fmt.Fprintf(&b, "  - id: %s\n    owner: %s\n    created: %s\n    scopes: [%s]\n    regions: [%s]\n",
+			k.ID, k.Owner, k.Created.Format(time.DateOnly), strings.Join(k.Scopes, ", "), k.Region)
 		if len(k.Allow) > 0 {
 			fmt.Fprintf(&b, "    allow: [%s]\n", strings.Join(k.Allow, ", "))
 		}
