@@ -146,10 +146,11 @@ func (w *world) configure() {
 	w.run("setup", "elasticsearch", "--profile", "minimal", "--url", w.es.URL, "--ca", w.path("ca.pem"),
 		"--user", "elastic", "--password-file", w.path("password"), "--key-file", w.path("es.key"), "--new-key")
 	w.write("slack.token", slackfake.DefaultToken)
+	created := time.Now().AddDate(0, -1, 0).Format(time.DateOnly) // not due for rotation
 	w.write("keys.yaml", fmt.Sprintf(`keys:
-  - {id: %q, owner: retail-backend, created: 2026-01-01, scopes: [liveness-check], allow: [198.51.100.0/24]}
-  - {id: %q, owner: digital-backend, created: 2026-01-01, scopes: [liveness-check], allow: [198.51.100.0/24]}
-`, logged(goodKeys()[0]), logged(goodKeys()[1])))
+  - {id: %q, owner: retail-backend, created: %s, scopes: [liveness-check], allow: [198.51.100.0/24]}
+  - {id: %q, owner: digital-backend, created: %s, scopes: [liveness-check], allow: [198.51.100.0/24]}
+`, logged(goodKeys()[0]), created, logged(goodKeys()[1]), created))
 	w.write("liveward.yaml", fmt.Sprintf(`
 agent: {id: gw-1, data: %s, health: 0s}
 privacy: {keys: "${file:%s}"}
