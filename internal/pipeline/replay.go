@@ -25,6 +25,8 @@ type Replay struct {
 	Source string
 	// MaxLine is the agent's limit of a line, in bytes.
 	MaxLine int
+	// Open opens a file; nil opens those of the file system, and "-" as standard input.
+	Open func(path string) (io.ReadCloser, error)
 	// New makes the processor of one file.
 	New func() (*Processor, error)
 	// Rules may be nil: then lines are only parsed.
@@ -161,7 +163,7 @@ func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, re
 type replayFile struct {
 	pos    event.Position
 	proc   *Processor
-	file   *os.File
+	file   io.Closer
 	closer io.Closer
 	r      *bufio.Reader
 	long   []byte // a line longer than the reader's buffer
@@ -175,13 +177,15 @@ func (r *Replay) openFile(path string) (*replayFile, error) {
 	}
 	proc.SetRules(r.Rules)
 	f := &replayFile{proc: proc, pos: event.Position{Source: r.Source, Path: path, Ordinal: 1}}
-	var src io.Reader = os.Stdin
-	if path != "-" {
-		if f.file, err = os.Open(path); err != nil {
-			return nil, err
-		}
-		src = f.file
+	open := r.Open
+	if open == nil {
+		open = openPath
 	}
+	src, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	f.file = src
 	f.r = bufio.NewReaderSize(src, 1<<20)
 	if magic, err := f.r.Peek(2); strings.HasSuffix(path, ".gz") || (err == nil && magic[0] == 0x1f && magic[1] == 0x8b) {
 		z, err := gzip.NewReader(f.r)
@@ -192,6 +196,14 @@ func (r *Replay) openFile(path string) (*replayFile, error) {
 		f.r = bufio.NewReaderSize(z, 1<<20)
 	}
 	return f, nil
+}
+
+// openPath opens a file, or standard input, which stays open.
+func openPath(path string) (io.ReadCloser, error) {
+	if path == "-" {
+		return io.NopCloser(os.Stdin), nil
+	}
+	return os.Open(path)
 }
 
 func (f *replayFile) close() error {
