@@ -1,6 +1,10 @@
 package privacy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/liveward/liveward/internal/event"
+)
 
 // Bounds of a path.
 const (
@@ -73,6 +77,9 @@ func (w *Worker) segment(seg, prev string, image, hit bool) (out string, rest bo
 		return "{value}", false
 	}
 	switch {
+	case seg == w.ev.Str(event.LivenessSessionID):
+		// An id for sure, however much it looks like a word: rules count different paths.
+		return "{token}", false
 	case allDigits(seg):
 		w.sc.reset()
 		w.sc.before = prev

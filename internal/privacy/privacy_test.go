@@ -269,6 +269,20 @@ func TestPath(t *testing.T) {
 	}
 }
 
+// The session's own id is masked in the path, also where it looks like a word; it is no finding.
+func TestPathOfSession(t *testing.T) {
+	var ev event.Event
+	ev.SetString(event.LivenessSessionID, "s-dicipznsusthi")
+	ev.SetString(event.URLPath, "/v1/liveness/results/s-dicipznsusthi")
+	filter(t, false).Worker().Apply(&ev)
+	if got, want := ev.Str(event.URLPath), "/v1/liveness/results/{token}"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if ev.Has(event.LivewardPrivacyDropped) {
+		t.Errorf("a session id counts as %v", ev.List(event.LivewardPrivacyDropped))
+	}
+}
+
 func TestIdentifiers(t *testing.T) {
 	for _, tc := range []struct {
 		id       event.ID
