@@ -23,7 +23,7 @@ func floors() [][]string {
 	return [][]string{
 		{"internal/event", "internal/secret", "internal/generator", "internal/estest", "rules.d"},
 		{"internal/strict"},
-		{"collectors", "rules", "alerting", "forwarders", "internal/privacy", "internal/enrich", "internal/journal"},
+		{"collectors", "rules", "alerting", "forwarders", "internal/privacy", "internal/enrich", "internal/join", "internal/journal"},
 		{"internal/pipeline"},
 		{"internal/agent"},
 		{"internal/demo"},
@@ -40,6 +40,7 @@ func doors() map[string][]string {
 		"github.com/fsnotify/":     {"collectors/file"},
 		"github.com/goccy/":        {"internal/strict", "rules"},
 		"github.com/nats-io/":      {"internal/journal"},
+		"github.com/prometheus/":   {"internal/agent"},
 		"github.com/slack-go/":     {"alerting/slack"},
 		"github.com/spf13/":        {"cmd/liveward"},
 		"github.com/google/go-cmp": testPackages(),

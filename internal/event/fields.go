@@ -12,6 +12,9 @@ type ID uint8
 // The fields, in the order of their ECS names: the order in which they are encoded.
 const (
 	Timestamp ID = iota
+	AccountChannel
+	AccountID
+	AccountProduct
 	AgentID
 	AgentVersion
 	APIKeyCreated
@@ -114,6 +117,13 @@ const (
 	LivewardHealthRulesDegraded
 	LivewardHealthSilentSeconds
 	LivewardHealthState
+	LivewardJoinAccounts
+	LivewardJoinAge
+	LivewardJoinConsent
+	LivewardJoinEvents
+	LivewardJoinKind
+	LivewardJoinProblems
+	LivewardJoinStatus
 	LivewardLate
 	LivewardMappingGap
 	LivewardOffset
@@ -218,6 +228,9 @@ type Field struct {
 //nolint:gochecknoglobals // the table is constant; Go has no constant arrays
 var fields = [NumFields]Field{
 	Timestamp:                      {Name: "@timestamp", Type: Date, Class: Plain, ECS: true, Doc: "When the call completed, by the gateway's log (UTC)."},
+	AccountChannel:                 {Name: "account.channel", Type: Keyword, Class: Identifier, ECS: false, Doc: "Channel through which the account was opened: app, web, branch, ..."},
+	AccountID:                      {Name: "account.id", Type: Keyword, Class: Pseudonym, ECS: false, Doc: "Pseudonym of the account that was opened."},
+	AccountProduct:                 {Name: "account.product", Type: Keyword, Class: Identifier, ECS: false, Doc: "Product of the account."},
 	AgentID:                        {Name: "agent.id", Type: Keyword, Class: Plain, ECS: true, Doc: "Id of the liveward agent that read the line."},
 	AgentVersion:                   {Name: "agent.version", Type: Keyword, Class: Plain, ECS: true, Doc: "Version of that agent."},
 	APIKeyCreated:                  {Name: "api_key.created", Type: Date, Class: Plain, ECS: false, Doc: "When the key was issued, from the key roster."},
@@ -320,6 +333,13 @@ var fields = [NumFields]Field{
 	LivewardHealthRulesDegraded:    {Name: "liveward.health.rules.degraded", Type: Long, Class: Plain, ECS: false, Doc: "Rules of the agent that are degraded."},
 	LivewardHealthSilentSeconds:    {Name: "liveward.health.silent_seconds", Type: Long, Class: Plain, ECS: false, Doc: "For how long the input has had no line, by the agent's clock; time before the agent's start does not count."},
 	LivewardHealthState:            {Name: "liveward.health.state", Type: Keyword, Class: Plain, ECS: false, Doc: "How the input or rule is.", Enum: []string{"ok", "silent", "warming", "blind", "degraded", "expired"}},
+	LivewardJoinAccounts:           {Name: "liveward.join.accounts", Type: Long, Class: Plain, ECS: false, Doc: "Accounts that the session, or the user, has opened, this one among them."},
+	LivewardJoinAge:                {Name: "liveward.join.age", Type: Long, Class: Plain, ECS: false, Doc: "Seconds from call to outcome, or from verdict to account."},
+	LivewardJoinConsent:            {Name: "liveward.join.consent", Type: Keyword, Class: Plain, ECS: false, Doc: "How the consent stands to the check of the account.", Enum: []string{"before", "after", "withdrawn", "none", "unknown"}},
+	LivewardJoinEvents:             {Name: "liveward.join.events", Type: Keywords, Class: Plain, ECS: false, Doc: "Ids of the events that this one was derived from."},
+	LivewardJoinKind:               {Name: "liveward.join.kind", Type: Keyword, Class: Plain, ECS: false, Doc: "Only derived events have it: what was joined, a call with its outcome, or an account with its verdict.", Enum: []string{"outcome", "account"}},
+	LivewardJoinProblems:           {Name: "liveward.join.problems", Type: Keywords, Class: Plain, ECS: false, Doc: "All that is wrong with the verdict of the account; the first of it is the status.", Enum: []string{"missing", "failed", "stale", "reused", "mismatched"}},
+	LivewardJoinStatus:             {Name: "liveward.join.status", Type: Keyword, Class: Plain, ECS: false, Doc: "Result of the join: of a check, whether both sides came; of an account, whether its verdict is live, or what is wrong with it.", Enum: []string{"joined", "no_outcome", "no_call", "live", "missing", "failed", "stale", "reused", "mismatched"}},
 	LivewardLate:                   {Name: "liveward.late", Type: Bool, Class: Plain, ECS: false, Doc: "The line came later than its own source's lateness allows; windows skip it."},
 	LivewardMappingGap:             {Name: "liveward.mapping_gap", Type: Keywords, Class: Plain, ECS: false, Doc: "Vendor fields whose value the vendor map does not know."},
 	LivewardOffset:                 {Name: "liveward.offset", Type: Long, Class: Plain, ECS: false, Doc: "Byte offset of the line in its file."},
