@@ -244,7 +244,16 @@ func (c *compiler) operand(n ast.Node) *operand {
 	case *ast.BoolNode:
 		v := n.Value
 		return &operand{kind: kindBool, node: n, constant: true, yes: v, truth: func(*scope) (bool, bool) { return v, true }}
-	case *ast.IdentifierNode, *ast.MemberNode:
+	case *ast.MemberNode:
+		if _, name := n.Property.(*ast.StringNode); !name && !n.Optional && !n.Method {
+			if list, ok := c.listOf(n.Node); list != nil {
+				return c.lookup(n, list)
+			} else if ok {
+				return nil
+			}
+		}
+		return c.name(n)
+	case *ast.IdentifierNode:
 		return c.name(n)
 	case *ast.PointerNode:
 		if n.Name == "" && c.inElem {

@@ -501,6 +501,10 @@ func (c *compiler) inList(n *ast.BinaryNode, l *operand, list *compiledList) con
 		c.fail(n.Left, "", "a constant on the left of in makes it always true or always false")
 		return nil
 	}
+	if list.Type == ListTable {
+		c.fail(n, "compare with lists."+list.name+"["+l.name()+"]", "lists.%s is a table", list.name)
+		return nil
+	}
 	if list.Type == ListCIDR {
 		c.fail(n, "write inNet("+l.name()+", lists."+list.name+")", "lists.%s holds networks", list.name)
 		return nil

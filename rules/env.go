@@ -63,9 +63,14 @@ func environment(lists map[string]*compiledList, alerts bool) *conf.Config {
 	root["labels"] = types.TypeOf(map[string]string{})
 	named := types.Map{}
 	for name, l := range lists {
-		if l.Type == ListLong {
+		switch {
+		case l.Type == ListTable && l.Values == TableNumber:
+			named[name] = types.TypeOf(map[string]float64{})
+		case l.Type == ListTable:
+			named[name] = types.TypeOf(map[string]string{})
+		case l.Type == ListLong:
 			named[name] = types.TypeOf([]int{})
-		} else {
+		default:
 			named[name] = types.TypeOf([]string{})
 		}
 	}

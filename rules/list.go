@@ -19,10 +19,11 @@ const (
 	ListIP      ListType = "ip"
 	ListCIDR    ListType = "cidr"
 	ListLong    ListType = "long"
+	ListTable   ListType = "table" // keys with a value each
 )
 
 func listTypes() []string {
-	return []string{string(ListCIDR), string(ListIP), string(ListKeyword), string(ListLong)}
+	return []string{string(ListCIDR), string(ListIP), string(ListKeyword), string(ListLong), string(ListTable)}
 }
 
 // List is the content of rules.d/lists/<name>.yaml: values that rules test fields against.
@@ -30,7 +31,11 @@ type List struct {
 	Type        ListType `json:"type"`
 	Field       string   `json:"field,omitempty"` // field whose values these are; identifiers are pseudonyms once loaded
 	Description string   `json:"description,omitempty"`
-	Entries     []string `json:"entries"` // canonical, sorted, each once
+	Entries     []string `json:"entries"` // canonical, sorted, each once; none of a table
+
+	Values  TableValues       `json:"values,omitempty"`  // of a table: their type
+	Rows    map[string]string `json:"rows,omitempty"`    // of a table: canonical values by key
+	Default string            `json:"default,omitempty"` // of a table: value of keys without one; "" for none
 }
 
 // Bounds of lists.
@@ -63,7 +68,7 @@ func canonicalEntry(t ListType, text string) (string, error) {
 			return "", fmt.Errorf("%q is not a whole number", text)
 		}
 		return strconv.FormatInt(n, 10), nil
-	case ListKeyword:
+	case ListKeyword, ListTable:
 	}
 	return text, nil
 }
@@ -88,6 +93,9 @@ func (l List) normalize() (List, error) {
 	if !slices.Contains(listTypes(), string(l.Type)) {
 		return l, fmt.Errorf("type %q: want one of %s", l.Type, strings.Join(listTypes(), ", "))
 	}
+	if l.Type == ListTable {
+		return l.normalizeTable()
+	}
 	if len(l.Entries) > maxListEntries {
 		return l, fmt.Errorf("more than %d entries", maxListEntries)
 	}
@@ -106,7 +114,11 @@ func (l List) normalize() (List, error) {
 
 // hash identifies what a list decides: type, field and entries.
 func (l List) hash() event.Hash {
-	return event.HashStrings(append([]string{"list", string(l.Type), l.Field}, l.Entries...)...)
+	parts := append([]string{"list", string(l.Type), l.Field}, l.Entries...)
+	if l.Type == ListTable {
+		parts = append(parts, l.tableParts()...)
+	}
+	return event.HashStrings(parts...)
 }
 
 // parseList reads a list's file.
@@ -117,7 +129,7 @@ func parseList(s *source, identify func(event.ID, string) []string) (List, bool)
 	}
 	d := decoder{source: s}
 	var l List
-	m := d.mapping(root, "list", "type", "field", "description", "entries")
+	m := d.mapping(root, "list", "type", "field", "description", "entries", "values", "default")
 	if m == nil {
 		return List{}, false
 	}
@@ -134,8 +146,19 @@ func parseList(s *source, identify func(event.ID, string) []string) (List, bool)
 		}
 		field = id
 		l.Field = id.String()
-		if want := listTypeOf(id); want != "" && want != l.Type && (want != ListIP || l.Type != ListCIDR) {
+		if want := listTypeOf(id); want != "" && want != l.Type && (want != ListIP || l.Type != ListCIDR) && (want != ListKeyword || l.Type != ListTable) {
 			d.errorf(n, "", "field %s does not fit a list of type %s", id, l.Type)
+		}
+	}
+	pseudonyms := func(text string) []string {
+		if l.Field != "" && event.FieldOf(field).Class == event.Pseudonym && identify != nil {
+			return identify(field, text)
+		}
+		return []string{text}
+	}
+	for _, key := range []string{"values", "default"} {
+		if m[key] != nil && l.Type != ListTable {
+			d.errorf(m[key], "", "%s goes with type: table", key)
 		}
 	}
 	entries := m["entries"]
@@ -145,11 +168,13 @@ func parseList(s *source, identify func(event.ID, string) []string) (List, bool)
 		}
 		return l, !s.failed()
 	}
+	if l.Type == ListTable {
+		return d.table(m, l, pseudonyms)
+	}
 	if entries.shape != shapeList {
 		d.errorf(entries, "", "entries must be a list")
 		return List{}, false
 	}
-	pseudonym := l.Field != "" && event.FieldOf(field).Class == event.Pseudonym
 	for _, e := range entries.items {
 		if e.shape != shapeScalar {
 			d.errorf(e, "", "an entry must be a single value")
@@ -160,11 +185,7 @@ func parseList(s *source, identify func(event.ID, string) []string) (List, bool)
 			d.errorf(e, "", "%s", err)
 			continue
 		}
-		if pseudonym && identify != nil {
-			l.Entries = append(l.Entries, identify(field, text)...)
-			continue
-		}
-		l.Entries = append(l.Entries, text)
+		l.Entries = append(l.Entries, pseudonyms(text)...)
 	}
 	out, err := l.normalize()
 	if err != nil {

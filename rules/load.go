@@ -372,6 +372,10 @@ func checkFixtures(sp *spec, s *source, used []string, lists map[string]*compile
 				d.errorf(n, meant(name, used), "rule does not use lists.%s", name)
 				continue
 			}
+			if l := lists[name].List; l.Type == ListTable {
+				d.rows(n, &l, func(key string) []string { return []string{key} })
+				continue
+			}
 			if n.shape != shapeList {
 				d.errorf(n, "", "a list's fixture must be a list")
 				continue

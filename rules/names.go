@@ -302,11 +302,16 @@ type compiledList struct {
 	texts  map[string]struct{}
 	wholes map[int64]struct{}
 	nets   *networks
+
+	numbers  map[string]float64 // of a table of numbers
+	fallback float64
 }
 
 func compileList(name string, l List) *compiledList {
 	out := &compiledList{List: l, name: name}
 	switch l.Type {
+	case ListTable:
+		out.compileRows()
 	case ListLong:
 		out.wholes = make(map[int64]struct{}, len(l.Entries))
 		for _, w := range out.wholeList() {

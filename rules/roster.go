@@ -41,8 +41,9 @@ func (b *builder) roster(n *node, s *source) *compiledList {
 		return nil
 	}
 	b.m.rosters = append(b.m.rosters, n.text)
-	if l.Type == ListCIDR {
-		decoder{source: s}.errorf(n, "its entries are keys of the rule", "lists.%s holds networks", n.text)
+	if l.Type == ListCIDR || l.Type == ListTable {
+		what := map[ListType]string{ListCIDR: "holds networks", ListTable: "is a table"}[l.Type]
+		decoder{source: s}.errorf(n, "its entries are keys of the rule", "lists.%s %s", n.text, what)
 		return nil
 	}
 	return l

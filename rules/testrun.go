@@ -155,8 +155,10 @@ func (s *Set) forTest(r *Rule, sp *spec, t *testCase) (*Rule, error) {
 func (s *Set) fixtures(t *testCase) (map[string]*compiledList, error) {
 	lists := map[string]*compiledList{}
 	for name, l := range s.lists {
-		l.Entries = nil
-		if n := t.lists[name]; n != nil {
+		l.Entries, l.Rows, l.Default = nil, nil, ""
+		if n := t.lists[name]; n != nil && l.Type == ListTable {
+			l.fixture(n)
+		} else if n != nil {
 			for _, item := range n.items {
 				l.Entries = append(l.Entries, item.text)
 			}
