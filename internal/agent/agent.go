@@ -211,6 +211,7 @@ func (a *Agent) Serve(ctx context.Context, reload <-chan struct{}) error {
 	}
 	rg.Go(func() error { return a.sweep(rctx) })
 	rg.Go(func() error { return a.control.serve(rctx) })
+	rg.Go(func() error { return a.serveMetrics(rctx) })
 
 	// A reader that fails stops the collectors: what cannot be worked on is not taken.
 	intake, stopIntake := context.WithCancel(ctx)
@@ -289,24 +290,30 @@ func (a *Agent) drain(ctx context.Context) {
 // Behind is how many journal messages the windows, the incidents and the slowest forwarder still
 // have to read.
 func (a *Agent) Behind(ctx context.Context) (int64, error) {
-	_, last, err := a.journal.Bounds(ctx, journal.Events)
-	if err != nil {
-		return 0, err
-	}
-	most := int64(last) - int64(a.detector.Stats().Sequence)
-	n, err := a.notifying.Behind(ctx)
-	if err != nil {
-		return 0, err
-	}
-	most = max(most, n)
-	for _, d := range a.deliveries {
-		n, err := d.Behind(ctx)
-		if err != nil {
-			return 0, err
-		}
+	readers, err := a.readers(ctx)
+	most := int64(0)
+	for _, n := range readers {
 		most = max(most, n)
 	}
-	return most, nil
+	return most, err
+}
+
+// readers tells for each reader of the journal how many messages it has still to read.
+func (a *Agent) readers(ctx context.Context) (map[string]int64, error) {
+	_, last, err := a.journal.Bounds(ctx, journal.Events)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int64{"windows": max(0, int64(last)-int64(a.detector.Stats().Sequence))}
+	if out["incidents"], err = a.notifying.Behind(ctx); err != nil {
+		return nil, err
+	}
+	for _, d := range a.deliveries {
+		if out["forwarder."+d.Name()], err = d.Behind(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // collect runs one input's collector, anew from the journal's positions when it was fenced.

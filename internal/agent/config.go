@@ -25,6 +25,7 @@ type Config struct {
 	NDJSON        NDJSONConfig        `yaml:"ndjson" doc:"A file that gets every document as a line. Left out: none."`
 	Alerting      AlertingConfig      `yaml:"alerting" doc:"How alerts become incidents."`
 	Slack         SlackConfig         `yaml:"slack" doc:"Where on-call reads. Left out: nowhere."`
+	Metrics       MetricsConfig       `yaml:"metrics" doc:"Where metrics can be had (docs/metrics.md). Left out: over the control socket alone."`
 	Kibana        KibanaConfig        `yaml:"kibana" doc:"Where links of alerts lead. Left out: no links."`
 }
 

@@ -40,7 +40,9 @@ type Plan struct {
 	addresses *enrich.Addresses // what is known of callers; nil where nothing is
 
 	inputs  []input
-	certs   certificates // of listeners
+	certs   certificates      // of listeners
+	taken   map[string]string // addresses that are listened on, and by whom
+	metrics metricsPlan
 	rulesFS fs.FS
 	secrets struct {
 		slackToken, slackWebhook secret.String
@@ -130,6 +132,7 @@ func prepare(cfg Config, f *strict.File) (*Plan, error) {
 	rest = append(rest, p.loadPrivacy(f))
 	rest = append(rest, p.loadRules(f))
 	rest = append(rest, p.loadInputs(f))
+	p.planMetrics(f)
 	p.checkOutputs(f)
 	if err := errors.Join(append([]error{f.Err()}, rest...)...); err != nil {
 		return nil, err
@@ -254,7 +257,8 @@ func (p *Plan) loadInputs(f *strict.File) error {
 		f.Problem("inputs", "there is no log to read", "add an input with name, paths and format")
 	}
 	errs := []error{p.loadAddresses(f)}
-	seen, taken := make(map[string]bool), make(map[string]string)
+	seen := make(map[string]bool)
+	p.taken = make(map[string]string)
 	for i := range p.Config.Inputs {
 		at := fmt.Sprintf("inputs[%d]", i)
 		in := p.Config.Inputs[i]
@@ -270,7 +274,7 @@ func (p *Plan) loadInputs(f *strict.File) error {
 			f.Problem(at+".name", fmt.Sprintf("two inputs are named %q", in.Name), "names make the ids of events: they must differ")
 		}
 		seen[in.Name] = true
-		make, what := p.loadKind(at, &in, taken, f)
+		make, what := p.loadKind(at, &in, f)
 		if in.Format != "auto" && p.Formats != nil && !slices.Contains(p.Formats.Names(), in.Format) {
 			f.Problem(at+".format", fmt.Sprintf("unknown format %q", in.Format), strict.Suggest(in.Format, p.Formats.Names()))
 		}
@@ -295,7 +299,7 @@ func (p *Plan) loadInputs(f *strict.File) error {
 }
 
 // loadKind checks where an input's lines come from.
-func (p *Plan) loadKind(at string, in *InputConfig, taken map[string]string, f *strict.File) (maker, string) {
+func (p *Plan) loadKind(at string, in *InputConfig, f *strict.File) (maker, string) {
 	kinds, keys := in.kinds()
 	switch {
 	case len(kinds)+min(len(in.Paths), 1) > 1:
@@ -307,7 +311,7 @@ func (p *Plan) loadKind(at string, in *InputConfig, taken map[string]string, f *
 		if len(in.Exclude) > 0 {
 			f.Problem(at+".exclude", "exclude is for files", "leave it out")
 		}
-		return kinds[0].plan(&inputLoader{f: f, at: at + "." + keys[0], in: in, certs: &p.certs, taken: taken})
+		return kinds[0].plan(&inputLoader{f: f, at: at + "." + keys[0], in: in, certs: &p.certs, taken: p.taken})
 	case len(in.Paths) == 0:
 		f.Problem(at+".paths", "no paths", "set paths, push or syslog")
 	}

@@ -173,6 +173,9 @@ func (d *Delivery) Name() string { return d.name }
 // Stored counts the documents that were stored, or became dead letters, since the start.
 func (d *Delivery) Stored() int64 { return d.stored.Load() }
 
+// Stats returns the counts of the one retry loop.
+func (d *Delivery) Stats() forwarders.Stats { return d.loop.Stats() }
+
 // Reached is the sequence up to which events and alerts were delivered.
 func (d *Delivery) Reached() (events, alerts uint64) { return d.reached[0].Load(), d.reached[1].Load() }
 
