@@ -1,0 +1,341 @@
+package pipeline
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/journal"
+)
+
+// Bounds of the index of keys.
+const (
+	indexedKeys    = 20_000
+	indexRetention = 400 * 24 * time.Hour // of event time, since a key was last seen
+	indexInterval  = 30 * time.Second     // between snapshots
+	indexSlots     = 2                    // snapshots kept; one of another journal takes the one before
+)
+
+// KeySeen is what the journal's events say of one API key. Times are event times, in nanoseconds.
+type KeySeen struct {
+	ID      string `json:"id"`
+	Owner   string `json:"owner,omitempty"`
+	First   int64  `json:"first"`
+	Last    int64  `json:"last"`
+	Calls   int64  `json:"calls"`
+	Refused int64  `json:"refused"`
+}
+
+// KeyTable is the index of keys at a message of the journal.
+type KeyTable struct {
+	Cursor journal.Ref `json:"cursor"`
+	// Keys are those that were accepted once, or have an owner: whoever tries keys cannot fill the table.
+	Keys []KeySeen `json:"keys"`
+	// Strangers counts calls with other keys; LeftOut, of those, the calls that no room was left for.
+	Strangers int64 `json:"strangers"`
+	LeftOut   int64 `json:"left_out"`
+	Newest    int64 `json:"newest"` // event time
+}
+
+// KeyIndex reads the journal's events and keeps when each API key was first and last seen. It is a
+// reader like any other: what it knows follows from the journal, and decides nothing before it.
+type KeyIndex struct {
+	j   *journal.Journal
+	now func() time.Time
+	log *slog.Logger
+
+	mu    sync.Mutex
+	table KeyTable // without Keys
+	keys  map[string]*KeySeen
+
+	dirty  bool
+	taken  time.Time
+	slot   int
+	kept   [indexSlots]uint64
+	needed atomic.Uint64
+}
+
+// NewKeyIndex makes the index; Run does the rest.
+func NewKeyIndex(j *journal.Journal, now func() time.Time, log *slog.Logger) *KeyIndex {
+	return &KeyIndex{j: j, now: now, log: log, keys: make(map[string]*KeySeen)}
+}
+
+// Needed is the sequence up to which the index needs the journal no more.
+func (x *KeyIndex) Needed() uint64 { return x.needed.Load() }
+
+// Table is a copy of what is known, in the order of the keys' ids.
+func (x *KeyIndex) Table() KeyTable {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	t := x.table
+	t.Keys = make([]KeySeen, 0, len(x.keys))
+	for _, k := range x.keys {
+		t.Keys = append(t.Keys, *k)
+	}
+	slices.SortFunc(t.Keys, func(a, b KeySeen) int { return cmp.Compare(a.ID, b.ID) })
+	return t
+}
+
+// Run reads until ctx is done, then stores a last snapshot and returns nil.
+func (x *KeyIndex) Run(ctx context.Context) error {
+	codec, err := journal.NewCodec()
+	if err != nil {
+		return err
+	}
+	defer codec.Close()
+	if err := x.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped before it had begun
+		}
+		return fmt.Errorf("index of keys: %w", err)
+	}
+	var buf []byte
+	err = x.j.Follow(ctx, journal.Events, x.table.Cursor.Seq, journal.All, func() error { x.maybeSnapshot(ctx); return nil }, func(e *journal.Entry) error {
+		docs, err := documentsOf(e, codec, &buf)
+		if err != nil {
+			return fmt.Errorf("message %d: %w", e.Seq, err)
+		}
+		x.apply(e.Ref, docs)
+		x.maybeSnapshot(ctx)
+		return nil
+	})
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("index of keys: %w", err)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if x.dirty {
+		x.snapshot(last)
+	}
+	return nil
+}
+
+func (x *KeyIndex) apply(ref journal.Ref, docs []event.Document) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range docs {
+		if s, ok := sightingOf(docs[i].JSON); ok {
+			x.see(&s)
+		}
+	}
+	x.table.Cursor = ref
+	x.dirty = true
+}
+
+func (x *KeyIndex) see(s *sighting) {
+	k := x.keys[string(s.id)]
+	if k == nil {
+		if !s.accepted && len(s.owner) == 0 || len(x.keys) >= indexedKeys {
+			x.table.Strangers++
+			if s.accepted || len(s.owner) > 0 {
+				x.table.LeftOut++
+			}
+			return
+		}
+		k = &KeySeen{ID: string(s.id)}
+		x.keys[k.ID] = k
+	}
+	k.Calls++
+	if s.refused {
+		k.Refused++
+	}
+	if k.Owner != string(s.owner) && len(s.owner) > 0 {
+		k.Owner = string(s.owner)
+	}
+	if s.time == 0 {
+		return
+	}
+	if k.First == 0 || s.time < k.First {
+		k.First = s.time
+	}
+	k.Last = max(k.Last, s.time)
+	x.table.Newest = max(x.table.Newest, s.time)
+}
+
+// LoadKeyTable reads the newest index that the journal holds the message of; of a journal without one
+// it is empty.
+func LoadKeyTable(ctx context.Context, j *journal.Journal) (KeyTable, error) {
+	t, _, err := loadKeyTables(ctx, j)
+	return t, err
+}
+
+// loadKeyTables reads all snapshots. The first of them whose message the journal holds is the table;
+// where there is none, the table has only when keys were first seen.
+func loadKeyTables(ctx context.Context, j *journal.Journal) (table KeyTable, kept [indexSlots]uint64, err error) {
+	var all []KeyTable
+	for slot := range indexSlots {
+		data, err := j.Blob(ctx, keyBlob(slot))
+		if err != nil {
+			return table, kept, err
+		}
+		var t KeyTable
+		if data == nil || json.Unmarshal(data, &t) != nil {
+			continue
+		}
+		kept[slot] = t.Cursor.Seq
+		all = append(all, t)
+	}
+	slices.SortFunc(all, func(a, b KeyTable) int { return cmp.Compare(b.Cursor.Seq, a.Cursor.Seq) })
+	for _, t := range all {
+		ok, err := j.Holds(ctx, journal.Events, t.Cursor)
+		if err != nil {
+			return table, kept, err
+		}
+		if ok {
+			return t, kept, nil
+		}
+	}
+	if len(all) > 0 {
+		for _, k := range all[0].Keys {
+			table.Keys = append(table.Keys, KeySeen{ID: k.ID, Owner: k.Owner, First: k.First, Last: k.First})
+		}
+	}
+	return table, [indexSlots]uint64{}, nil
+}
+
+func keyBlob(slot int) string { return fmt.Sprintf("keys.%d", slot) }
+
+func (x *KeyIndex) open(ctx context.Context) error {
+	t, kept, err := loadKeyTables(ctx, x.j)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range t.Keys {
+		x.keys[t.Keys[i].ID] = &t.Keys[i]
+	}
+	x.table, x.kept = t, kept
+	x.table.Keys = nil
+	x.slot = slices.Index(kept[:], slices.Min(kept[:])) // the older one is written over
+	x.taken = x.now()
+	x.needed.Store(slices.Min(kept[:]))
+	return nil
+}
+
+func (x *KeyIndex) maybeSnapshot(ctx context.Context) {
+	// A journal that is full waits for the older snapshot: it comes on though nothing is read.
+	if (x.dirty || x.needed.Load() < x.table.Cursor.Seq) && x.now().Sub(x.taken) >= indexInterval {
+		x.snapshot(ctx)
+	}
+}
+
+func (x *KeyIndex) snapshot(ctx context.Context) {
+	x.taken = x.now()
+	x.forget()
+	t := x.Table()
+	data, err := json.Marshal(t)
+	if err == nil {
+		err = x.j.PutBlob(ctx, keyBlob(x.slot), data)
+	}
+	if err != nil {
+		// The snapshot before serves as well; only more has to be read again.
+		x.log.Warn("index of keys was not stored", "error", err)
+		return
+	}
+	x.kept[x.slot] = t.Cursor.Seq
+	x.slot = (x.slot + 1) % indexSlots
+	x.needed.Store(slices.Min(x.kept[:]))
+	x.dirty = false
+}
+
+// forget drops keys that were not seen for longer than the index keeps them.
+func (x *KeyIndex) forget() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for id, k := range x.keys {
+		if k.Last < x.table.Newest-int64(indexRetention) {
+			delete(x.keys, id)
+		}
+	}
+}
+
+// sighting is what one document says of a key. Its bytes are the document's.
+type sighting struct {
+	id, owner         []byte
+	time              int64 // 0 where it is not to be believed
+	accepted, refused bool
+}
+
+// sightingOf reads a document as AppendJSON writes it, without decoding all of it: fields stand in the
+// order of their names, and no text can hold a quote that is not escaped, so a name that is looked for
+// with the quote behind it is found where it is a name and nowhere else.
+func sightingOf(doc []byte) (s sighting, ok bool) {
+	const front = 1024 // agent and time alone stand before
+	const name = `"api_key":{`
+	at := bytes.Index(doc[:min(len(doc), front)], []byte(name))
+	if at < 0 {
+		return s, false
+	}
+	object := doc[at+len(name):]
+	s.id = textMember(object, `"id":"`)
+	if len(s.id) == 0 {
+		return s, false
+	}
+	s.owner = unquoted(textMember(object, `"owner":"`))
+	if rest, ok := bytes.CutPrefix(doc, []byte(`{"@timestamp":"`)); ok && !bytes.Contains(object, []byte(`skewed":true`)) {
+		if t, err := event.ParseTime(event.Slot(rest[:textEnd(rest)])); err == nil {
+			s.time = t
+		}
+	}
+	if _, rest, ok := bytes.Cut(object, []byte(`gateway":{"auth":"`)); ok {
+		s.accepted = bytes.HasPrefix(rest, []byte("accepted"))
+		s.refused = bytes.HasPrefix(rest, []byte("refused"))
+	}
+	return s, true
+}
+
+// textMember returns the text behind a name in the flat object that has begun, as it is written.
+func textMember(object []byte, name string) []byte {
+	_, rest, ok := bytes.Cut(object[:objectEnd(object)], []byte(name))
+	if !ok {
+		return nil
+	}
+	return rest[:textEnd(rest)]
+}
+
+// objectEnd is where a flat object that has begun ends: at a brace outside a text.
+func objectEnd(b []byte) int {
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			i += 1 + textEnd(b[i+1:])
+		case '}':
+			return i
+		}
+	}
+	return len(b)
+}
+
+// textEnd is where a text that has begun ends: at a quote that is not escaped.
+func textEnd(b []byte) int {
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return len(b)
+}
+
+// unquoted takes the escapes off a text; without any it is the text itself.
+func unquoted(text []byte) []byte {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return text
+	}
+	var s string
+	if json.Unmarshal(append(append([]byte{'"'}, text...), '"'), &s) != nil {
+		return nil
+	}
+	return []byte(s)
+}
