@@ -26,7 +26,7 @@ fmt:
 
 # The references in docs/ and every golden file, written anew from the code.
 docs:
-	$(GO) test ./internal/agent ./internal/event ./collectors/formats -run 'Reference' -update
+	$(GO) test ./internal/agent ./internal/event ./collectors/formats ./rules.d -run 'Reference' -update
 
 # The numbers of docs/benchmarks.md.
 bench:
