@@ -28,20 +28,32 @@ var attackMarks = [...]attackMark{
 	{"attack_ssrf", []string{"169.254.169.254", "metadata.google.internal", "://127.0.0.1", "://localhost", "://[::1]", "gopher://", "dict://"}},
 }
 
-// suspicious are the bytes without which none of the words can be in a path or a query.
-const suspicious = "%'\"<>$;|\\(:.` +"
+// The bytes without which none of the words can be in a path or a query, and in a user agent.
+//
+//nolint:gochecknoglobals // constant
+var (
+	suspicious      = bytesOf("%'\"<>$;|\\(:.` +")
+	suspiciousAgent = bytesOf("${<'\\%")
+)
+
+func bytesOf(s string) (t [256]bool) {
+	for i := range len(s) {
+		t[s[i]] = true
+	}
+	return t
+}
 
 // attacks flags a call whose path, query or user agent holds the marks of an attack. It comes before
 // privacy, which drops the query: what is kept is the name of the kind, never what was written.
 func (e *Enricher) attacks(ev *event.Event) {
 	var found [len(attackMarks)]bool
-	if path := ev.Str(event.URLPath); suspect(path, suspicious) {
+	if path := ev.Str(event.URLPath); suspect(path, &suspicious) {
 		probe(path, &found)
 	}
-	if q := ev.Str(event.URLQuery); suspect(q, suspicious) {
+	if q := ev.Str(event.URLQuery); suspect(q, &suspicious) {
 		probe(q, &found)
 	}
-	if ua := ev.Str(event.UserAgentOriginal); suspect(ua, "${<'\\%") {
+	if ua := ev.Str(event.UserAgentOriginal); suspect(ua, &suspiciousAgent) {
 		probe(ua, &found)
 	}
 	for i := range found {
@@ -51,13 +63,11 @@ func (e *Enricher) attacks(ev *event.Event) {
 	}
 }
 
-// suspect tells whether any of some bytes is in s.
-func suspect(s, set string) bool {
+// suspect tells whether one of some bytes is in s.
+func suspect(s string, some *[256]bool) bool {
 	for i := 0; i < len(s) && i < maxProbe; i++ {
-		for j := range len(set) {
-			if s[i] == set[j] {
-				return true
-			}
+		if some[s[i]] {
+			return true
 		}
 	}
 	return false

@@ -117,7 +117,7 @@ func (sc *scanner) detect(s string, t *traits, text bool) {
 	if t.digits >= 9 && t.has(isAlpha) {
 		sc.ibans(s)
 	}
-	if t.longest >= 11 {
+	if t.longest >= 11 && mayBeToken(s, t) {
 		sc.tokens(s, text)
 	}
 	if t.has(isAssign) {

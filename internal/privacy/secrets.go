@@ -205,6 +205,29 @@ func (sc *scanner) tokens(s string, text bool) {
 	}
 }
 
+// Lengths from which a run can be a blob, and from which hexadecimal text can be one.
+const (
+	minBlob    = 24
+	minHexBlob = 40
+)
+
+// mayBeToken tells whether tokens can find anything in s: not in hexadecimal ids and digests, and where
+// no run is as long as a blob only with all letters of some key's prefix.
+func mayBeToken(s string, t *traits) bool {
+	if t.all&isHex != 0 && len(s) < minHexBlob {
+		return false
+	}
+	if t.longest >= minBlob {
+		return true
+	}
+	for _, letters := range prefixLetters {
+		if letters&^t.letters == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (sc *scanner) token(s string, start, end int, text bool) {
 	t := s[start:end]
 	pad := end
@@ -254,7 +277,7 @@ func webToken(t string) bool {
 // blob says what a run of base64 characters is. In text, shorter random runs count as well.
 func blob(t string, text bool) kind {
 	n := len(t)
-	if n < 24 || (n < 32 && !text) {
+	if n < minBlob || (n < 32 && !text) {
 		return kindNone
 	}
 	if imageStart(t) {
@@ -267,7 +290,7 @@ func blob(t string, text bool) kind {
 		switch {
 		case n > 128:
 			return kindBase64 // longer than any digest
-		case text && n >= 40:
+		case text && n >= minHexBlob:
 			return kindToken
 		}
 		return kindNone
@@ -371,7 +394,7 @@ func secretPrefix(t string) int {
 	if i < 2 || i >= len(t) || (t[i] != '_' && t[i] != '-') {
 		return 0
 	}
-	for _, stage := range [...]string{"live", "test", "prod", "sandbox"} {
+	for _, stage := range keyStages {
 		if !hasFoldPrefix(t[i+1:], stage) {
 			continue
 		}
@@ -382,7 +405,7 @@ func secretPrefix(t string) int {
 		from := n + 1
 		for n = from; n < len(t) && (class[t[n]]&isAlnum != 0 || t[n] == '_'); n++ {
 		}
-		if n-from >= 8 && (t[i] == '_' || !word(t[from:n])) {
+		if n-from >= 8 && (t[i] == '_' || !wordy(t[from:n], 4)) {
 			return n
 		}
 	}
@@ -427,6 +450,25 @@ var secretPrefixes = []prefix{
 	{"key-", 32, false},
 	{"hvs.", 20, true},
 }
+
+// keyStages are what issued keys say of where they are good.
+//
+//nolint:gochecknoglobals // constant
+var keyStages = [...]string{"live", "test", "prod", "sandbox"}
+
+// prefixLetters are the letters of each beginning of a key or a web token.
+//
+//nolint:gochecknoglobals // constant
+var prefixLetters = func() (out []uint64) {
+	out = append(out, lettersOf("eyj"))
+	for _, stage := range keyStages {
+		out = append(out, lettersOf(stage))
+	}
+	for _, p := range secretPrefixes {
+		out = append(out, lettersOf(p.text))
+	}
+	return out
+}()
 
 // prefixesByByte are the prefixes that may begin with a byte: most letters begin none.
 //

@@ -3,6 +3,7 @@ package privacy
 // traits is what one look at a string tells of it. Most strings of a log are judged by it alone.
 type traits struct {
 	seen    uint32 // classes of its bytes, and what follows here
+	all     uint32 // those that all of its bytes are of
 	digits  int32
 	grouped int32  // most digits with nothing between them but what separates groups of digits
 	longest int32  // longest run of token characters
@@ -67,10 +68,12 @@ func makeLooks() (t [256]uint32) {
 
 // survey looks at every byte once, without a branch: what stands in ids is not to be predicted.
 func survey(s string) (t traits) {
+	t.all = ^uint32(0)
 	group, run := int32(0), int32(0)
 	for i := range len(s) {
 		c := looks[s[i]]
 		t.seen |= c
+		t.all &= c
 		digit := int32(c & uint32(isDigit))
 		t.digits += digit
 		group = (group + digit) & -int32(c/inGroups&1)

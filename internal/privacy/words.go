@@ -96,7 +96,7 @@ func cased(s string) bool {
 		if u-i > 1 {
 			acronyms++
 		}
-		if l-u == 1 && l < len(s) {
+		if l-u == 1 && l < len(s) || l == i { // l == i: no letter at all
 			return false
 		}
 		i = l
