@@ -10,8 +10,6 @@
 package pipeline
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"strings"
 	"time"
@@ -75,6 +73,7 @@ type Processor struct {
 	// Tally counts what was processed since its owner last took it.
 	Tally Totals
 
+	ids     ids
 	ev      event.Event
 	doc     []byte
 	sources map[event.SourceKey]*clock
@@ -178,7 +177,7 @@ type Processed struct {
 func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64, signals *event.SignalBuffer) Processed {
 	ev := &p.ev
 	ev.Reset()
-	id := eventID(line, pos)
+	id := p.ids.of(line, pos)
 	if p.Recovers {
 		id = recoveredID(id)
 	}
@@ -266,25 +265,6 @@ func (p *Processor) match(line *event.Line, id event.Hash, ingest int64, signals
 		size += journal.SignalBytes(s)
 	}
 	return size
-}
-
-// eventID is CONTRACT's: source name, hash of the file's first line, offset, hash of the line, index
-// within the line's envelope. No inode and no path: a rotated file keeps its ids.
-func eventID(line *event.Line, pos *event.Position) event.Hash {
-	content := sha256.Sum256(line.Data)
-	return eventIDOf(content[:16], line.Offset, pos)
-}
-
-func eventIDOf(content []byte, offset int64, pos *event.Position) event.Hash {
-	var buf [256]byte
-	b := append(buf[:0], pos.Source...)
-	b = append(b, 0)
-	b = append(b, pos.Fingerprint[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(offset))
-	b = append(b, content...)
-	b = binary.BigEndian.AppendUint32(b, 0)
-	sum := sha256.Sum256(b)
-	return event.Hash(sum[:16])
 }
 
 // stamp judges the event's time: skew against the time it was read, lateness against its own

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+
+	"github.com/minio/highwayhash"
 
 	"github.com/liveward/liveward/collectors/file"
 	"github.com/liveward/liveward/collectors/formats"
@@ -150,6 +151,7 @@ type Recovery struct {
 
 	files   map[int]*file.Again // by longest line
 	sources map[string]*recoverySource
+	ids     ids
 	codec   *journal.Codec
 	writer  *journal.Writer
 }
@@ -288,7 +290,7 @@ func (r *Recovery) line(q *Quarantined) (p Processed, why string, err error) {
 		line := event.Line{Offset: q.Offset, Data: data, Oversize: oversize}
 		pos := q.Position
 		pos.MaxTime = 0
-		if eventID(&line, &pos) != q.ID && !q.cut(data) {
+		if r.ids.of(&line, &pos) != q.ID && !r.cut(q, data) {
 			return false
 		}
 		directives(src.proc.Format, head)
@@ -310,16 +312,17 @@ func (r *Recovery) line(q *Quarantined) (p Processed, why string, err error) {
 
 // cut tells whether data, which may be longer than what could be taken then, is the quarantined line.
 // How long a line could be is not known any more; limits are numbers of KiB.
-func (q *Quarantined) cut(data []byte) bool {
+func (r *Recovery) cut(q *Quarantined, data []byte) bool {
 	if q.Reason != reasonOversize {
 		return false
 	}
-	h := sha256.New()
-	var sum [sha256.Size]byte
+	r.ids.begin(&q.Position)
+	h := r.ids.content()
+	var sum [highwayhash.Size128]byte
 	for len(data) > 1<<10 {
-		h.Write(data[:1<<10])
+		_, _ = h.Write(data[:1<<10]) // cannot fail
 		data = data[1<<10:]
-		if eventIDOf(h.Sum(sum[:0])[:16], q.Offset, &q.Position) == q.ID {
+		if r.ids.id(h.Sum(sum[:0]), q.Offset) == q.ID {
 			return true
 		}
 	}
