@@ -32,8 +32,18 @@ func NewLines(maxLine, maxLines int, room int64) *Lines {
 	return &Lines{maxLine: maxLine, maxLines: maxLines, room: room, memory: &loan{from: b}}
 }
 
+// End is the offset behind the last line.
+func (l *Lines) End() int64 { return l.end }
+
 // Taken returns the lines that were taken, and how many records were rejected.
 func (l *Lines) Taken() (lines []event.Line, rejected int) { return l.lines, l.rejected }
+
+// Text takes what is pushed or published as plain lines are: lines of text, JSON, or the envelopes that
+// gateways and clouds put around them. The body is written to.
+func (l *Lines) Text(body []byte) error {
+	d := decoder{l}
+	return d.decode(body, false, false)
+}
 
 // Add takes a line; an empty one is none. What is longer than a line may be is cut and marked.
 func (l *Lines) Add(line []byte) error {

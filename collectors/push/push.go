@@ -2,18 +2,9 @@
 // Firehose, relays of event hubs, anything that posts lines or JSON. A request is answered 200 when
 // its lines are in the journal, and not before; 503 with Retry-After tells the sender to come again.
 //
-// It never parses a line, and it never remembers what it was sent: where an answer is lost and the
-// sender comes again, the lines have the same ids as before if the sender names its deliveries, and
-// are stored twice if it does not. An answer never quotes what was sent.
-//
-// # Positions
-//
-// There is nothing to go back to in a push, so nothing to resume. For the journal every request is a
-// file of its own that was found at the path and read to its end: an ordinal of its own, offsets from
-// zero, Done. Its fingerprint is the hash of the delivery's id, so that the event ids of one delivery
-// are the same whenever it comes. One more position, of ordinal 1, belongs to the collector: it has no
-// lines, its offsets count requests, and so a restart knows which ordinals were given away. Ticks hold
-// that position alone.
+// It never parses a line, and unless it is told to it never remembers what it was sent: where an answer
+// is lost and the sender comes again, the lines have the same ids as before if the sender names its
+// deliveries, and are stored twice if it does not. An answer never quotes what was sent.
 package push
 
 import (
@@ -22,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -31,6 +21,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/internal/deliver"
 	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/internal/event"
 )
@@ -100,8 +91,6 @@ func (c *Config) defaults() {
 }
 
 const (
-	firstWait     = 50 * time.Millisecond
-	longWait      = time.Second
 	batchBytes    = 4 << 20 // of lines of a batch: room for one request is always made
 	batchLines    = 16 << 10
 	batchRequests = 512
@@ -114,7 +103,6 @@ type Collector struct {
 	cfg      Config
 	now      func() time.Time
 	log      *slog.Logger
-	path     string // in positions
 	protocol Protocol
 	guard    *guard
 	once     *once
@@ -122,10 +110,7 @@ type Collector struct {
 	budget   budget
 	tls      *tls.Config
 
-	own    event.Position // the collector's own position, as it was made durable
-	given  int64          // requests that were given an ordinal, durable or not
-	resume []event.Position
-	batch  event.Batch
+	journal *deliver.Committer // of the goroutine that runs Collect
 
 	queue    chan *delivery
 	stopped  chan struct{} // closed when nothing is taken any more
@@ -149,7 +134,8 @@ func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Lo
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.Protocol.Name(), err)
 	}
-	c.takeUp(resume)
+	c.journal = deliver.New(cfg.Source, "-"+cfg.Protocol.Name(), resume, now)
+	c.journal.Pushback = c.pushedBack
 	return c, nil
 }
 
@@ -187,33 +173,12 @@ func newCollector(cfg Config, now func() time.Time, log *slog.Logger) (*Collecto
 	name := cfg.Protocol.Name()
 	c := &Collector{
 		cfg: cfg, now: now, log: log.With("component", "collectors/"+name, "source", cfg.Source),
-		path: "-" + name, protocol: cfg.Protocol, guard: guard, once: memory, rate: rates, tls: cfg.TLS.Server(),
-		own:   event.Position{Source: cfg.Source, Path: "-" + name, Ordinal: 1},
+		protocol: cfg.Protocol, guard: guard, once: memory, rate: rates, tls: cfg.TLS.Server(),
 		queue: make(chan *delivery), stopped: make(chan struct{}),
 		places: make(chan struct{}, cfg.MaxRequests), listening: make(chan struct{}),
 	}
 	c.budget.left.Store(cfg.MaxMemory)
 	return c, nil
-}
-
-// takeUp goes on from the positions the journal holds.
-func (c *Collector) takeUp(resume []event.Position) {
-	for _, p := range resume {
-		if p.Source != c.cfg.Source || p.Path != c.path {
-			continue
-		}
-		if p.Ordinal == 1 {
-			c.own.Start, c.own.End = p.End, p.End
-			c.given = max(c.given, p.End)
-			continue
-		}
-		c.given = max(c.given, int64(p.Ordinal)-1)
-		if !p.Done {
-			// A crash cut the request between two messages: nothing more of it will come.
-			p.Start, p.Done, p.Idle = p.End, true, true
-			c.resume = append(c.resume, p)
-		}
-	}
 }
 
 var _ collectors.Collector = (*Collector)(nil)
@@ -265,10 +230,9 @@ func (c *Collector) commit(ctx context.Context, sink collectors.Sink, served <-c
 	tick := time.NewTicker(c.cfg.Tick)
 	defer tick.Stop()
 	// Registers the source.
-	if err := c.putTick(ctx, sink); err != nil {
+	if err := c.tick(ctx, sink); err != nil {
 		return err
 	}
-	c.resume = nil
 	var taken []*delivery
 	for {
 		select {
@@ -277,12 +241,12 @@ func (c *Collector) commit(ctx context.Context, sink collectors.Sink, served <-c
 		case err := <-served:
 			return fmt.Errorf("serve %s: %w", c.cfg.Source, err)
 		case <-tick.C:
-			if err := c.putTick(ctx, sink); err != nil {
+			if err := c.tick(ctx, sink); err != nil {
 				return err
 			}
 		case d := <-c.queue:
 			taken = c.gather(taken[:0], d)
-			err := c.putLines(ctx, sink, taken)
+			err := c.put(ctx, sink, taken)
 			for i, d := range taken {
 				taken[i] = nil
 				d.memory.release()
@@ -312,91 +276,33 @@ func (c *Collector) gather(taken []*delivery, d *delivery) []*delivery {
 	}
 }
 
-// putTick says that the collector is there, and until when it has heard all.
-func (c *Collector) putTick(ctx context.Context, sink collectors.Sink) error {
-	b := &c.batch
-	b.Tick = true
-	b.Ingest = max(b.Ingest, c.now().UnixNano())
-	b.Lines = b.Lines[:0]
-	own := c.own
-	own.End, own.Idle = c.given, c.working.Load() == 0
-	b.Positions = append(append(b.Positions[:0], own), c.resume...)
-	if err := c.put(ctx, sink, 0); err != nil {
-		return err
+// put makes the deliveries durable as one batch. Where the journal pushes back for longer than patience
+// the batch is given up, and the senders come again.
+func (c *Collector) put(ctx context.Context, sink collectors.Sink, taken []*delivery) error {
+	defer c.refusing.Store(false)
+	c.journal.Begin()
+	for _, d := range taken {
+		c.journal.Add(d.id, d.lines, d.end)
 	}
-	own.Start = own.End
-	c.own = own
-	return nil
-}
-
-// putLines puts the deliveries as one batch. Where the journal pushes back for longer than patience
-// the batch is given up, and the senders come again: their ordinals are not used for anybody else,
-// because a part of the batch may be durable.
-func (c *Collector) putLines(ctx context.Context, sink collectors.Sink, taken []*delivery) error {
-	b := &c.batch
-	b.Tick = false
-	b.Ingest = max(b.Ingest, c.now().UnixNano())
-	own := c.own
-	own.End = c.given + int64(len(taken))
-	own.Idle = c.working.Load() <= int64(len(taken))
-	b.Positions = append(b.Positions[:0], own)
-	b.Lines = b.Lines[:0]
-	for i, d := range taken {
-		for _, l := range d.lines {
-			l.File = i + 1
-			b.Lines = append(b.Lines, l)
-		}
-		b.Positions = append(b.Positions, event.Position{
-			Source: c.cfg.Source, Path: c.path, Ordinal: uint64(c.given) + uint64(i) + 2,
-			Fingerprint: d.id, End: d.end, Done: true, Idle: own.Idle,
-		})
-	}
-	c.given = own.End
-	err := c.put(ctx, sink, c.cfg.Patience)
-	n := int64(len(b.Lines))
-	clear(b.Lines)
-	b.Lines = b.Lines[:0]
+	lines, err := c.journal.Commit(ctx, sink, c.working.Load() <= int64(len(taken)), c.cfg.Patience)
 	if err != nil {
 		return err
 	}
-	own.Start = own.End
-	c.own = own
-	c.stats.add(func(s *Stats) { s.Batches++; s.Deliveries += int64(len(taken)); s.Lines += n })
+	c.stats.add(func(s *Stats) { s.Batches++; s.Deliveries += int64(len(taken)); s.Lines += int64(lines) })
 	return nil
 }
 
-// put hands the batch over, the same one again while the journal pushes back, and gives up after
-// patience if it is not zero.
-func (c *Collector) put(ctx context.Context, sink collectors.Sink, patience time.Duration) error {
+// tick says that the collector is there, and until when it has heard all.
+func (c *Collector) tick(ctx context.Context, sink collectors.Sink) error {
 	defer c.refusing.Store(false)
-	var giveUp <-chan time.Time
-	if patience > 0 {
-		t := time.NewTimer(patience)
-		defer t.Stop()
-		giveUp = t.C
-	}
-	for wait := firstWait; ; wait = min(2*wait, longWait) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err := sink.Put(ctx, &c.batch)
-		if err == nil || !errors.Is(err, collectors.ErrPushback) {
-			return err
-		}
-		c.stats.add(func(s *Stats) { s.Pushbacks++ })
-		if !c.refusing.Swap(true) {
-			c.log.Warn("journal pushes back: senders are told to come again")
-		}
-		timer := time.NewTimer(wait/2 + rand.N(wait)) //nolint:gosec // jitter
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-giveUp:
-			timer.Stop()
-			return err
-		case <-timer.C:
-		}
+	return c.journal.Tick(ctx, sink, c.working.Load() == 0)
+}
+
+// pushedBack counts, and refuses what comes until the journal takes the batch or it is given up.
+func (c *Collector) pushedBack() {
+	c.stats.add(func(s *Stats) { s.Pushbacks++ })
+	if !c.refusing.Swap(true) {
+		c.log.Warn("journal pushes back: senders are told to come again")
 	}
 }
 
