@@ -92,7 +92,7 @@ Start with:  liveward demo --for 30s`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), parseCommand(), replayCommand(), rulesCommand(),
-		generateCommand(), setupCommand(), deadletterCommand(), pseudonymCommand(), versionCommand(),
+		generateCommand(), setupCommand(), deadletterCommand(), keysCommand(), pseudonymCommand(), versionCommand(),
 	)
 	return root
 }

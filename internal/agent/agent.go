@@ -52,6 +52,7 @@ type Agent struct {
 	rulesets   *pipeline.Rulesets
 	counts     *pipeline.Counts
 	detector   *pipeline.Detector
+	keys       *pipeline.KeyIndex
 	deliveries []*pipeline.Delivery
 	manager    *alerting.Manager
 	notifying  *pipeline.Notifying
@@ -137,6 +138,7 @@ func (a *Agent) open(ctx context.Context) error {
 	if a.detector, err = pipeline.NewDetector(a.journal, a.plan.ruleOptions(), a.windowConfig(), a.now, a.log.With("component", "windows")); err != nil {
 		return err
 	}
+	a.keys = pipeline.NewKeyIndex(a.journal, a.now, a.log.With("component", "keys"))
 	if err := a.openDeliveries(ctx); err != nil {
 		return err
 	}
@@ -204,6 +206,7 @@ func (a *Agent) Serve(ctx context.Context, reload <-chan struct{}) error {
 	defer stopReaders()
 	rg, rctx := errgroup.WithContext(readers)
 	rg.Go(func() error { return a.detector.Run(rctx) })
+	rg.Go(func() error { return a.keys.Run(rctx) })
 	rg.Go(func() error { return a.notifying.Run(rctx) })
 	rg.Go(func() error { return a.notify(rctx) })
 	for _, d := range a.deliveries {
@@ -304,7 +307,9 @@ func (a *Agent) readers(ctx context.Context) (map[string]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]int64{"windows": max(0, int64(last)-int64(a.detector.Stats().Sequence))}
+	out := map[string]int64{
+		"windows": max(0, int64(last)-int64(a.detector.Stats().Sequence)), "keys": max(0, int64(last)-int64(a.keys.Reached())),
+	}
 	if out["incidents"], err = a.notifying.Behind(ctx); err != nil {
 		return nil, err
 	}
@@ -458,7 +463,7 @@ func (a *Agent) purge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	events := []uint64{a.detector.Stats().Needed, positions}
+	events := []uint64{a.detector.Stats().Needed, a.keys.Needed(), positions}
 	alerts := []uint64{a.notifying.Reached()}
 	for _, d := range a.deliveries {
 		e, al := d.Reached()

@@ -9,6 +9,7 @@ import (
 func (a *Agent) controlRoutes() map[string]controlHandler {
 	return map[string]controlHandler{
 		"GET /v1/status":              a.controlStatus,
+		"GET /v1/keys":                a.controlKeys,
 		"GET /v1/metrics":             a.controlMetrics(),
 		"POST /v1/deadletters":        a.controlDeadLetters,
 		"POST /v1/deadletters/replay": a.controlReplay,

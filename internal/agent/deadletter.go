@@ -7,11 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -82,28 +79,20 @@ type DeadLetters struct {
 
 // OpenDeadLetters reaches the agent, or takes its data directory.
 func OpenDeadLetters(ctx context.Context, plan *Plan, version string) (*DeadLetters, error) {
-	dir := plan.Config.Agent.Data
-	client, err := Connect(ctx, dir)
+	client, err := Connect(ctx, plan.Config.Agent.Data)
 	switch {
 	case err == nil:
 		return &DeadLetters{client: client, close: func() error { client.Close(); return nil }}, nil
 	case !errors.Is(err, ErrNotRunning):
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(dir, "journal")); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("data directory %s holds no journal: no agent has run with this configuration", dir)
-	}
-	lock, err := lockDir(dir)
+	j, release, err := openStopped(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
-	j, err := journal.Open(ctx, journal.Config{Dir: filepath.Join(dir, "journal"), MaxBytes: int64(plan.Config.Journal.MaxSize)}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
 	return &DeadLetters{
 		box:   &deadLetterBox{j: j, plan: plan, version: version, log: slog.New(slog.DiscardHandler)},
-		close: func() error { return errors.Join(j.Close(), lock.Close()) },
+		close: release,
 	}, nil
 }
 

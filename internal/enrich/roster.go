@@ -23,8 +23,17 @@ const maxRoster = 16 << 20
 type KeyRoster struct {
 	byID   map[string]*rosterKey // id of the gateway, or SHA-256 as lower-case hexadecimal
 	byHash map[[sha256.Size]byte]*rosterKey
+	listed []ListedKey
 	size   int
 	hash   event.Hash
+}
+
+// ListedKey is a key that the roster names by its id.
+type ListedKey struct {
+	ID      string
+	Owner   string
+	Created int64 // nanoseconds; 0 where not told
+	Revoked bool
 }
 
 // rosterKey is one key of the roster.
@@ -40,6 +49,9 @@ type rosterKey struct {
 
 // Len is the number of keys.
 func (r *KeyRoster) Len() int { return r.size }
+
+// Listed are the keys that the roster names by an id, in its order. The slice must not be written to.
+func (r *KeyRoster) Listed() []ListedKey { return r.listed }
 
 // Hash tells one roster from another by what its file says.
 func (r *KeyRoster) Hash() event.Hash { return r.hash }
@@ -167,6 +179,7 @@ func (l *rosterLoader) add(n strict.Node, k *rosterKey, ids []string, hashes [][
 			n.Bad("", "the id of this key is there twice")
 		}
 		r.byID[id] = k
+		r.listed = append(r.listed, ListedKey{ID: id, Owner: k.owner, Created: k.created, Revoked: k.revoked})
 	}
 	for _, h := range hashes {
 		if have := r.byHash[h]; have != nil && have != k {

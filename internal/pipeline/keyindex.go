@@ -61,6 +61,7 @@ type KeyIndex struct {
 	slot   int
 	kept   [indexSlots]uint64
 	needed atomic.Uint64
+	at     atomic.Uint64
 }
 
 // NewKeyIndex makes the index; Run does the rest.
@@ -70,6 +71,9 @@ func NewKeyIndex(j *journal.Journal, now func() time.Time, log *slog.Logger) *Ke
 
 // Needed is the sequence up to which the index needs the journal no more.
 func (x *KeyIndex) Needed() uint64 { return x.needed.Load() }
+
+// Reached is the sequence up to which the index has read.
+func (x *KeyIndex) Reached() uint64 { return x.at.Load() }
 
 // Table is a copy of what is known, in the order of the keys' ids.
 func (x *KeyIndex) Table() KeyTable {
@@ -127,6 +131,7 @@ func (x *KeyIndex) apply(ref journal.Ref, docs []event.Document) {
 		}
 	}
 	x.table.Cursor = ref
+	x.at.Store(ref.Seq)
 	x.dirty = true
 }
 
@@ -218,6 +223,7 @@ func (x *KeyIndex) open(ctx context.Context) error {
 	x.slot = slices.Index(kept[:], slices.Min(kept[:])) // the older one is written over
 	x.taken = x.now()
 	x.needed.Store(slices.Min(kept[:]))
+	x.at.Store(t.Cursor.Seq)
 	return nil
 }
 
