@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,9 +36,10 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"awaitlines": awaitLines,
-			"lines":      countLines,
-			"terminate":  terminate,
+			"awaitlines":  awaitLines,
+			"awaitsocket": awaitSocket,
+			"lines":       countLines,
+			"terminate":   terminate,
 		},
 	})
 }
@@ -56,6 +58,23 @@ func awaitLines(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s has %d lines after three minutes, want %d", args[0], strings.Count(string(data), "\n"), want)
+		}
+	}
+}
+
+// awaitSocket waits until somebody listens on a Unix socket: awaitsocket FILE.
+func awaitSocket(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: awaitsocket file")
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		c, err := net.Dial("unix", ts.MkAbs(args[0]))
+		if err == nil {
+			_ = c.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("nobody listens on %s after a minute: %v", args[0], err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,37 +14,52 @@ import (
 	"github.com/liveward/liveward/rules"
 )
 
+// ruleRow is a rule of a list, with what a running agent says of it.
+type ruleRow struct {
+	rules.Listed
+	Live *agent.RuleStatus `json:"live,omitempty"`
+}
+
 func rulesListCommand() *cobra.Command {
 	var asJSON, stats bool
 	var formats []string
+	var config string
 	cmd := &cobra.Command{
 		Use:   "list [DIR]",
-		Short: "List the rules with what they look for",
-		Long: `List the rules of a directory, or of the pack that comes with liveward. With --stats, what each costs to
-match on this machine, over the events of its own tests; with --format, rules whose fields these formats
-do not provide are marked blind.`,
-		Example: "  liveward rules list\n  liveward rules list rules.d --stats --json",
-		Args:    args(cobra.MaximumNArgs(1)),
+		Short: "List the rules with what they look for, and how they fare",
+		Long: `List the rules of a directory, or of the pack that comes with liveward.
+
+With -c, those of a configuration, each with its state. Where the agent runs, it is asked over its
+control socket. A rule is
+
+  ok        it sees what it needs
+  warming   its windows are not full yet, or it still learns what is normal
+  blind     it cannot fire: no input provides a field that it needs, or only one that is silent
+  degraded  it forgot keys for want of room, or its condition had no result, in the last ten minutes
+  expired   an exception of it is over
+
+With --stats, what each rule costs: with -c in the running agent, since its start; without, on this
+machine, over the events of the rules' own tests. With --format, rules whose fields these formats do
+not provide are marked blind.`,
+		Example: `  liveward rules list
+  liveward rules list -c liveward.yaml
+  liveward rules list -c liveward.yaml --stats
+  liveward rules list rules.d --stats --json`,
+		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			set, problems := agent.LoadRules(dirOf(a), rules.Options{})
-			if errs := problems.Errors(); len(errs) > 0 {
-				return errs
+			if config != "" && len(a)+len(formats) > 0 {
+				return usageError{errors.New("-c has rules and formats: name no directory and no --format beside it")}
 			}
-			if set == nil {
-				return errors.New("there are no rules")
+			var rows []ruleRow
+			var err error
+			if config != "" {
+				rows, err = configuredRules(cmd.Context(), config, stats)
+			} else {
+				rows, err = listedRules(dirOf(a), formats, stats)
 			}
-			opts := rules.ListOptions{Stats: stats}
-			if len(formats) > 0 {
-				provided, err := agent.Provided(formats)
-				if err != nil {
-					return err
-				}
-				opts.Provided = provided
+			if err != nil {
+				return err
 			}
-			if stats {
-				opts.Clock = agent.Stopwatch()
-			}
-			rows := set.List(opts)
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())
 				for i := range rows {
@@ -53,40 +69,150 @@ do not provide are marked blind.`,
 				}
 				return nil
 			}
-			return printRules(cmd, rows, stats)
+			return printRules(cmd, rows, config != "", stats)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a rule")
-	cmd.Flags().BoolVar(&stats, "stats", false, "measure what each rule costs an event")
+	cmd.Flags().BoolVar(&stats, "stats", false, "say what each rule costs: of a running agent with -c, else measured here")
 	cmd.Flags().StringArrayVar(&formats, "format", nil, "a format in use, may be repeated; rules that it leaves blind are marked")
+	cmd.Flags().StringVarP(&config, "config", "c", "", "configuration of an agent: its rules, with their state")
 	return cmd
 }
 
-func printRules(cmd *cobra.Command, rows []rules.Listed, stats bool) error {
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	head := "RULE\tKIND\tSEVERITY\tMODE\tPLAYBOOK"
+// listedRules lists a directory.
+func listedRules(dir string, formats []string, stats bool) ([]ruleRow, error) {
+	set, problems := agent.LoadRules(dir, rules.Options{})
+	if errs := problems.Errors(); len(errs) > 0 {
+		return nil, errs
+	}
+	if set == nil {
+		return nil, errors.New("there are no rules")
+	}
+	opts := rules.ListOptions{Stats: stats}
+	if len(formats) > 0 {
+		provided, err := agent.Provided(formats)
+		if err != nil {
+			return nil, err
+		}
+		opts.Provided = provided
+	}
 	if stats {
-		head = "RULE\tKIND\tSEVERITY\tMODE\tTESTS\tINDEX\tNS/EVENT"
+		opts.Clock = agent.Stopwatch()
+	}
+	return rowsOf(set.List(opts)), nil
+}
+
+func rowsOf(list []rules.Listed) []ruleRow {
+	rows := make([]ruleRow, len(list))
+	for i := range list {
+		rows[i].Listed = list[i]
+	}
+	return rows
+}
+
+// configuredRules lists the rules of a configuration, with what the agent says of them where it runs.
+// What a rule costs only a running agent knows.
+func configuredRules(ctx context.Context, config string, stats bool) ([]ruleRow, error) {
+	plan, err := agent.Load(config)
+	if err != nil {
+		return nil, err
+	}
+	rows := rowsOf(plan.Rules.List(rules.ListOptions{Provided: plan.Provided()}))
+	client, err := agent.Connect(ctx, plan.Config.Agent.Data)
+	if errors.Is(err, agent.ErrNotRunning) && !stats {
+		return rows, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	live, err := client.RuleStatus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[string]*agent.RuleStatus, len(live))
+	for i := range live {
+		byID[live[i].ID] = &live[i]
+	}
+	for i := range rows {
+		rows[i].Live = byID[rows[i].ID]
+	}
+	return rows, nil
+}
+
+// state is the rule's state as far as it is known: without a running agent whether it is blind.
+func (r *ruleRow) state() string {
+	missing, state := r.Blind, "ok"
+	switch {
+	case r.Live != nil:
+		missing, state = r.Live.Missing, string(r.Live.State)
+	case len(missing) > 0:
+		state = string(agent.RuleBlind)
+	}
+	if len(missing) > 0 {
+		state += " (" + strings.Join(missing, ", ") + ")"
+	}
+	return state
+}
+
+// printRules prints a table. configured says that the rules are those of an agent.
+func printRules(cmd *cobra.Command, rows []ruleRow, configured, stats bool) error {
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	head, line := "RULE\tKIND\tSEVERITY\tMODE\tPLAYBOOK", printListed
+	switch {
+	case configured && stats:
+		head, line = "RULE\tMODE\tTRIED\tMATCHES\tALERTS\tNS/EVENT\tKEYS\tEVICTED\tLATE\tSTATE", printLive
+	case configured:
+		head, line = "RULE\tKIND\tSEVERITY\tMODE\tSTATE", printState
+	case stats:
+		head, line = "RULE\tKIND\tSEVERITY\tMODE\tTESTS\tINDEX\tNS/EVENT", printMeasured
 	}
 	if _, err := fmt.Fprintln(w, head); err != nil {
 		return err
 	}
 	for i := range rows {
-		r := &rows[i]
-		mode := string(r.Mode)
-		if r.Overlay {
-			mode += ", overlay"
-		}
-		if len(r.Blind) > 0 {
-			mode += ", blind (" + strings.Join(r.Blind, ", ") + ")"
-		}
-		last := r.Playbook
-		if stats {
-			last = fmt.Sprintf("%d\t%s\t%.0f", r.Tests, r.Index, r.Nanoseconds)
-		}
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.ID, r.Kind, r.Severity, mode, last); err != nil {
+		if _, err := fmt.Fprintln(w, line(&rows[i])); err != nil {
 			return err
 		}
 	}
 	return w.Flush()
+}
+
+func (r *ruleRow) mode() string {
+	if r.Overlay {
+		return string(r.Mode) + ", overlay"
+	}
+	return string(r.Mode)
+}
+
+func printListed(r *ruleRow) string {
+	mode := r.mode()
+	if len(r.Blind) > 0 {
+		mode += ", " + r.state()
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", r.ID, r.Kind, r.Severity, mode, r.Playbook)
+}
+
+func printMeasured(r *ruleRow) string {
+	mode := r.mode()
+	if len(r.Blind) > 0 {
+		mode += ", " + r.state()
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%d\t%s\t%.0f", r.ID, r.Kind, r.Severity, mode, r.Tests, r.Index, r.Nanoseconds)
+}
+
+func printState(r *ruleRow) string {
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", r.ID, r.Kind, r.Severity, r.mode(), r.state())
+}
+
+func printLive(r *ruleRow) string {
+	s := r.Live
+	if s == nil {
+		return fmt.Sprintf("%s\t%s\t\t\t\t\t\t\t\tnot in use yet", r.ID, r.mode())
+	}
+	cost := "-" // too few events to say
+	if s.Nanoseconds > 0 {
+		cost = fmt.Sprintf("%.0f", s.Nanoseconds)
+	}
+	return fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%s", r.ID, r.mode(), s.Tried, s.Matches, s.Alerts, cost, s.Keys, s.Evicted, s.Late, r.state())
 }

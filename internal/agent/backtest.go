@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -70,26 +71,19 @@ func Provided(names []string) (func(event.ID) bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	maps, err := vendors.Load(nil)
+	vendorMaps, err := vendors.Load(nil)
 	if err != nil {
 		return nil, err
 	}
-	has := map[event.ID]bool{event.LivewardPrivacyDropped: true, event.LivewardPrivacyCount: true, event.OrganizationID: true}
+	has := map[event.ID]bool{event.OrganizationID: true}
 	for _, name := range names {
 		if !slices.Contains(set.Names(), name) {
 			return nil, fmt.Errorf("unknown format %q; want one of %s", name, strings.Join(set.Names(), ", "))
 		}
-		for _, id := range set.Provides(name) {
-			has[id] = true
-			if id == event.LivenessDecisionRaw || id == event.LivenessScoreRaw {
-				for _, v := range maps.Provides() {
-					has[v] = true
-				}
-			}
-		}
+		maps.Copy(has, fieldsOf(set, vendorMaps, name))
 	}
 	return func(id event.ID) bool {
-		return has[id] || enrich.Provides(id) || enrich.ProvidesKeys(id) || enrich.ProvidesAddresses(id) || ownField(id)
+		return has[id] || enrich.Provides(id) || enrich.ProvidesKeys(id) || enrich.ProvidesAddresses(id) || pipeline.Provides(id)
 	}, nil
 }
 

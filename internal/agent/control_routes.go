@@ -11,6 +11,7 @@ func (a *Agent) controlRoutes() map[string]controlHandler {
 		"GET /v1/status":              a.controlStatus,
 		"GET /v1/keys":                a.controlKeys,
 		"GET /v1/metrics":             a.controlMetrics(),
+		"GET /v1/rules":               a.controlRules,
 		"POST /v1/deadletters":        a.controlDeadLetters,
 		"POST /v1/deadletters/replay": a.controlReplay,
 	}

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"io/fs"
-	"log/slog"
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
@@ -74,15 +73,12 @@ func (a *Agent) reload(ctx context.Context) {
 	a.warn()
 }
 
-// warn says what is probably not meant in the rules as they are now.
+// warn says that something is probably not meant in the rules as they are now, in one line: of a pack
+// and a log that lacks some fields there may be dozens, and liveward check lists them.
 func (a *Agent) warn() {
-	if !a.log.Enabled(context.Background(), slog.LevelWarn) {
-		return
-	}
-	for _, p := range a.plan.Warnings(a.now()) {
-		if p.Level == rules.LevelWarning {
-			a.log.Warn("rule", "problem", p.Error())
-		}
+	blind := len(a.plan.Blind())
+	if n := len(a.plan.Warnings(a.now())); n > 0 {
+		a.log.Warn("rules have warnings: liveward check lists them", "warnings", n, "blind", blind)
 	}
 }
 

@@ -3,6 +3,8 @@ package agent
 import (
 	"time"
 
+	"github.com/liveward/liveward/collectors/formats"
+	"github.com/liveward/liveward/collectors/formats/vendors"
 	"github.com/liveward/liveward/internal/enrich"
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/pipeline"
@@ -16,20 +18,39 @@ func (p *Plan) provides(in *input) func(event.ID) bool {
 	if in.Format == "auto" {
 		return func(event.ID) bool { return true }
 	}
-	has := map[event.ID]bool{
-		event.LivewardPrivacyDropped: true, event.LivewardPrivacyCount: true, event.OrganizationID: in.Tenant != "", event.Tags: len(in.Tags) > 0,
-	}
-	for _, id := range p.Formats.Provides(in.Format) {
-		has[id] = true
-		if id == event.LivenessDecisionRaw || id == event.LivenessScoreRaw {
-			for _, v := range p.Vendors.Provides() {
-				has[v] = true
-			}
-		}
+	has := fieldsOf(p.Formats, p.Vendors, in.Format)
+	has[event.OrganizationID] = has[event.OrganizationID] || in.Tenant != ""
+	has[event.ServiceEnvironment] = has[event.ServiceEnvironment] || in.Environment != ""
+	has[event.DataRegion] = has[event.DataRegion] || in.Region != ""
+	has[event.Tags] = has[event.Tags] || len(in.Tags) > 0
+	if in.Vendor != "" {
+		has[event.LivenessVendor] = true
 	}
 	return func(id event.ID) bool {
 		return has[id] || enrich.Provides(id) || (in.Keys != "" && enrich.ProvidesKeys(id)) || (p.addresses != nil && p.addresses.Provides(id))
 	}
+}
+
+// fieldsOf are the fields of a format, with what vendor maps and enrichment make of them.
+func fieldsOf(set *formats.Set, maps *vendors.Set, format string) map[event.ID]bool {
+	has := map[event.ID]bool{}
+	for _, id := range set.Provides(format) {
+		has[id] = true
+		switch id {
+		case event.LivenessDecisionRaw, event.LivenessScoreRaw:
+			for _, v := range maps.Provides() {
+				has[v] = true
+			}
+		case event.HTTPRequestForwarded:
+			has[event.NetworkForwardedIP] = true
+		case event.HTTPRequestOrigin:
+			has[event.HTTPRequestCrossOrigin] = true
+		case event.UserID, event.UserName:
+			has[event.RelatedUser] = true
+		default:
+		}
+	}
+	return has
 }
 
 // sees tells which fields the events of any of the inputs have that awake lets pass; nil lets all.
@@ -46,13 +67,8 @@ func (p *Plan) sees(awake func(input string) bool) func(event.ID) bool {
 				return true
 			}
 		}
-		return ownField(id)
+		return pipeline.Provides(id)
 	}
-}
-
-// ownField tells whether the agent itself gives a field: its health is an event like any other.
-func ownField(id event.ID) bool {
-	return pipeline.IsHealthField(id)
 }
 
 // Blind lists the rules that no input can make fire, with the fields that are missing.

@@ -260,10 +260,10 @@ func (in *Intake) append(ctx context.Context, b *event.Batch, positions []event.
 	}
 	in.counts.Add(in.collector, &in.proc.Tally)
 	in.proc.Tally.reset()
+	in.proc.tellMatches(in.counts.addRule)
 	if !tick {
 		return nil
 	}
-	in.proc.tellMatches(in.counts.addRule)
 	in.forget(positions)
 	if err := in.j.SavePositions(ctx, in.subject, ref, positions); err != nil {
 		// The copy only makes the next start faster: the journal has the positions.
