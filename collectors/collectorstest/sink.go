@@ -288,6 +288,13 @@ func (s *Sink) Wait(what string, done func() bool) {
 	}
 }
 
+// progress returns the number of lines, and what is closed when there are more.
+func (s *Sink) progress() (lines int, changed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.lines), s.changed
+}
+
 // WaitLines waits for n lines.
 func (s *Sink) WaitLines(n int) {
 	s.t.Helper()
