@@ -310,8 +310,8 @@ func (sp *spec) chain(d decoder, key *node) {
 	}
 }
 
-// span is how far the rule looks back.
-func (r *Rule) span() time.Duration {
+// Span is how far the rule looks back.
+func (r *Rule) Span() time.Duration {
 	return max(r.Window, r.FirstSeen.History, r.Spike.Baseline)
 }
 

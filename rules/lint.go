@@ -97,7 +97,7 @@ func (l *loader) lintSight(r *Rule, d decoder) {
 // its windows cannot be filled again, and it warms up instead.
 func (l *loader) lintRetention(r *Rule, d decoder) {
 	keep := l.opts.Retention
-	if keep <= 0 || r.span() <= keep {
+	if keep <= 0 || r.Span() <= keep {
 		return
 	}
 	sp := r.matcher.spec
@@ -119,5 +119,5 @@ func (l *loader) lintRetention(r *Rule, d decoder) {
 		}
 	}
 	d.warnf(at, "after a change of its logic the rule warms up for so long; keep the journal longer where that matters",
-		"%s of %s is longer than the journal keeps (%s)", what, event.FormatDuration(r.span()), event.FormatDuration(keep))
+		"%s of %s is longer than the journal keeps (%s)", what, event.FormatDuration(r.Span()), event.FormatDuration(keep))
 }

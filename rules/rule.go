@@ -138,6 +138,10 @@ type Step struct {
 	Positions []event.Position // MaxTime and Idle of these move the watermark
 	Agent     string           // writer of the message; agents without ticks leave the watermark
 	Ingest    int64            // ingest time of the batch, nanoseconds
+	// Derive, where it is set, is told the watermark once the step has moved it, and returns the signals of
+	// events that follow from those which it has passed by then, with their positions. They take their place
+	// in the order as if the watermark had not passed them.
+	Derive func(watermark int64) Step
 }
 
 // Fired is an alert with the partition whose subject it belongs to.

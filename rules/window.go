@@ -79,6 +79,7 @@ type Windows struct {
 	mark    watermark
 	buffer  reorder
 	seen    seenSet
+	past    seenSet // ids of a rebuild; of no use after it
 	states  map[event.Hash]*ruleState
 	sorted  []*ruleState // by rule id
 	timers  []*ruleState // those that fire at deadlines
@@ -156,7 +157,7 @@ func (w *Windows) newState(r *Rule) *ruleState {
 	rs.held.limits = rs.limits
 	rs.early = newEarly(r, w.cfg.MaxKeys, rs.shows)
 	if w.mark.now != noTime {
-		rs.warm = timeAdd(w.mark.now, r.Window)
+		rs.warm = timeAdd(w.mark.now, r.Span())
 	}
 	rs.adopt(&w.mark)
 	return rs
@@ -184,41 +185,21 @@ func sameStep(a, b SequenceStep) bool {
 // may still be followed by others of its time.
 func (w *Windows) Apply(step Step) []Fired {
 	w.fired = w.fired[:0]
-	for _, rs := range w.sorted {
-		rs.fresh = false
-	}
+	w.settled()
 	w.take(&step, false)
 	for i := range step.Positions {
 		w.mark.observe(w.tails[i], &step.Positions[i])
 	}
+	passed := w.mark.now
 	w.mark.advance()
+	if step.Derive != nil {
+		w.derive(step.Derive(w.mark.now), passed)
+	}
 	w.release(w.mark.now)
 	if w.mark.now != noTime && w.buffer.len() == 0 {
 		w.begin(w.mark.now)
 	}
 	w.sweep()
-	return w.fired
-}
-
-// Rebuild fills the windows of rules that came with the last Swap from what was journaled before it:
-// steps with signals matched with the new rules, in the order of the journal, before the next Apply.
-// Events that the watermark has passed are counted and fire nothing; those that it has not passed
-// take their place in the order and fire when their time comes. Positions move nothing. The result is
-// empty but where too many signals wait.
-func (w *Windows) Rebuild(step Step) []Fired {
-	w.fired = w.fired[:0]
-	for _, rs := range w.sorted {
-		if !rs.fresh {
-			continue
-		}
-		if rs.rule.Kind != Chain { // alerts of the past are not known
-			rs.warm = noTime
-		}
-		if t, ok := rs.tally.(timed); ok {
-			t.mute(w.mark.now)
-		}
-	}
-	w.take(&step, true)
 	return w.fired
 }
 
@@ -253,6 +234,22 @@ func (w *Windows) take(step *Step, rebuild bool) {
 	}
 }
 
+// derive takes the signals of derived events, by the watermark as it was before the step.
+func (w *Windows) derive(step Step, passed int64) {
+	now := w.mark.now
+	w.mark.now = passed
+	w.tails = w.tails[:0]
+	for i := range step.Positions {
+		t := w.mark.tail(step.Agent, &step.Positions[i])
+		w.mark.observe(t, &step.Positions[i])
+		w.tails = append(w.tails, t)
+	}
+	for i := range step.Signals {
+		w.takeSignal(&step, &step.Signals[i], false)
+	}
+	w.mark.now = max(now, w.mark.now)
+}
+
 func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 	rs := w.states[sig.State]
 	switch {
@@ -274,7 +271,11 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 		id[i] ^= sig.State[i]
 	}
 	id[0] ^= sig.Step
-	if !w.seen.add(id, max(sig.Time, w.mark.now)) {
+	seen := &w.seen
+	if rebuild && sig.Time < w.mark.now {
+		seen = &w.past // what is behind is not sent again, and would push out what may be
+	}
+	if !seen.add(id, max(sig.Time, w.mark.now)) {
 		w.stats.Duplicates++
 		return
 	}

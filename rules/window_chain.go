@@ -63,42 +63,52 @@ func newChainTally(r *Rule, keys *keyLimit) *chainTally {
 // could feed itself.
 func (w *Windows) chain(a *event.Alert) {
 	for _, rs := range w.sorted {
-		t, ok := rs.tally.(*chainTally)
-		if !ok {
+		if _, ok := rs.tally.(*chainTally); !ok {
 			continue
 		}
-		key, of, ok := rs.rule.MatchAlert(a)
-		if !ok {
-			continue
-		}
-		if a.Late || a.Time < rs.last {
-			rs.stats.Skipped++
-			continue
-		}
-		if len(key) < len(rs.rule.By) || !knownFields(key) || !knownFields(of) {
-			rs.stats.NoKey++
-			continue
-		}
-		rs.last = a.Time
-		p := w.buffer.blank()
-		p.state, p.time, p.event, p.drill = rs, a.Time, a.ID, a.Drill
-		p.key, w.scratch = valuesHash(w.scratch, rs.rule.State, key)
-		for _, v := range key {
-			v.Str = clipKey(v.Str)
-			p.data = appendValue(p.data, v)
-		}
-		p.keyLen = len(p.data)
-		link := chainLink{time: a.Time, alert: a.ID, rule: a.Rule.ID, tenant: a.Tenant, score: a.Rule.Risk, drill: a.Drill}
-		for _, v := range of[:min(len(of), maxLinkValues)] {
-			var h event.Hash
-			h, w.scratch = valuesHash(w.scratch, rs.rule.State, []event.Value{v})
-			link.values = append(link.values, h)
-		}
-		if f, ok := t.add(p, link); ok {
+		p, f, ok := w.link(rs, a)
+		if ok {
 			w.judge(rs, p, &f)
 		}
-		w.buffer.recycle(p)
+		if p != nil {
+			w.buffer.recycle(p)
+		}
 	}
+}
+
+// link gives an alert to a rule on alerts, and tells whether it fires on it. p stands for the alert; it
+// is nil where the rule has nothing to do with it.
+func (w *Windows) link(rs *ruleState, a *event.Alert) (p *pending, f firing, fires bool) {
+	key, of, ok := rs.rule.MatchAlert(a)
+	if !ok {
+		return nil, firing{}, false
+	}
+	if a.Late || a.Time < rs.last {
+		rs.stats.Skipped++
+		return nil, firing{}, false
+	}
+	if len(key) < len(rs.rule.By) || !knownFields(key) || !knownFields(of) {
+		rs.stats.NoKey++
+		return nil, firing{}, false
+	}
+	rs.stats.Matches++
+	rs.last = a.Time
+	p = w.buffer.blank()
+	p.state, p.time, p.event, p.drill = rs, a.Time, a.ID, a.Drill
+	p.key, w.scratch = valuesHash(w.scratch, rs.rule.State, key)
+	for _, v := range key {
+		v.Str = clipKey(v.Str)
+		p.data = appendValue(p.data, v)
+	}
+	p.keyLen = len(p.data)
+	link := chainLink{time: a.Time, alert: a.ID, rule: a.Rule.ID, tenant: a.Tenant, score: a.Rule.Risk, drill: a.Drill}
+	for _, v := range of[:min(len(of), maxLinkValues)] {
+		var h event.Hash
+		h, w.scratch = valuesHash(w.scratch, rs.rule.State, []event.Value{v})
+		link.values = append(link.values, h)
+	}
+	f, fires = rs.tally.(*chainTally).add(p, link)
+	return p, f, fires
 }
 
 // add takes an alert in and tells whether the rule fires on it.

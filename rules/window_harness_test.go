@@ -220,6 +220,7 @@ func (s *story) run(words string) {
 		case word == "rebuild":
 			g := newGateway(s.g.lateness, s.rules...)
 			s.take(s.w.Rebuild(g.step(s.lines...)))
+			s.w.Rebuilt(noTime)
 		case name == "reload":
 			s.rules = s.reload(arg)
 			s.g.rules = s.rules

@@ -21,7 +21,6 @@ const (
 	snapshotInterval = 10 * time.Second
 	alertPart        = 1 << 20 // bytes of alerts in one message
 	statsInterval    = 250 * time.Millisecond
-	rebuildSlack     = time.Minute // lines reach the journal a little after their time
 )
 
 // Detector reads the journal's events in order, runs the windows on their signals, and appends what
@@ -257,7 +256,7 @@ func (d *Detector) apply(ctx context.Context, e *journal.Entry) error {
 	signals := d.batch.Signals
 	if d.batch.Ruleset != d.ruleset && d.set != nil {
 		var err error
-		if signals, err = d.rematch(e.Body); err != nil {
+		if signals, err = d.rematch(e.Body, d.set); err != nil {
 			return err
 		}
 	}
@@ -300,83 +299,6 @@ func (d *Detector) publish() {
 // behind it may be purged.
 func (d *Detector) needed() uint64 {
 	return slices.Min(d.kept[:])
-}
-
-// rebuild fills the windows of rules whose logic is new from what was journaled in their last window,
-// so that a burst that began before a reload is seen whole. What cannot be read leaves them warming.
-func (d *Detector) rebuild(ctx context.Context, e *journal.Entry, before *rules.Set) error {
-	if before == nil || d.set == nil {
-		return nil
-	}
-	var window time.Duration
-	for _, r := range d.set.Rules() {
-		if before.ByState(r.State) == nil {
-			window = max(window, r.Window)
-		}
-	}
-	if window == 0 {
-		return nil
-	}
-	// What windows have yet to count may have been journaled long ago, where one source is behind.
-	since := e.Time
-	if s := d.windows.Stats(); s.Started {
-		since = time.Unix(0, min(since.UnixNano(), s.Watermark))
-	}
-	from, err := d.j.SeqAt(ctx, journal.Events, since.Add(-window-rebuildSlack))
-	if err != nil {
-		return err
-	}
-	var fired []rules.Fired
-	err = d.j.ReadRange(ctx, journal.Events, from, e.Seq-1, "events.>", func(old *journal.Entry) error {
-		if err := d.codec.DecodeSignals(old.Body, &d.batch); err != nil {
-			return err
-		}
-		signals, err := d.rematch(old.Body)
-		if err != nil {
-			return err
-		}
-		fired = append(fired, d.windows.Rebuild(rules.Step{
-			Signals: signals, Positions: d.batch.Positions, Agent: d.batch.Agent, Ingest: d.batch.Ingest,
-		})...)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("rebuild windows of new rules: %w", err)
-	}
-	return d.emit(ctx, e.Ref, fired)
-}
-
-// rematch matches the journaled documents of a batch again: it was matched with an older set before
-// its agent saw the new one.
-func (d *Detector) rematch(body []byte) ([]event.Signal, error) {
-	raw, err := d.codec.DecodeDocs(body, nil)
-	if err != nil {
-		return nil, err
-	}
-	docs, err := journal.Documents(raw)
-	if err != nil {
-		return nil, err
-	}
-	files, err := d.batch.Files()
-	if err != nil {
-		return nil, err
-	}
-	if len(files) != len(docs) {
-		return nil, fmt.Errorf("batch of %d documents has %d", len(files), len(docs))
-	}
-	var buf event.SignalBuffer
-	var ev event.Event
-	m := newRematcher(d.set)
-	for i := range docs {
-		ev.Reset()
-		if err := ev.DecodeJSON(docs[i].JSON); err != nil {
-			return nil, err
-		}
-		m.match(&ev, rules.Origin{
-			Event: docs[i].ID, File: files[i], Offset: ev.Int(event.LivewardOffset), Ingest: d.batch.Ingest,
-		}, &buf)
-	}
-	return buf.Signals, nil
 }
 
 // emit appends what a message made fire, one message a partition, split where it is large. What the
