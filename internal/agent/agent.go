@@ -135,7 +135,7 @@ func (a *Agent) open(ctx context.Context) error {
 	if err := a.rulesets.Use(ctx, a.plan.Rules); err != nil {
 		return err
 	}
-	if a.detector, err = pipeline.NewDetector(a.journal, a.plan.ruleOptions(), a.windowConfig(), a.now, a.log.With("component", "windows")); err != nil {
+	if a.detector, err = pipeline.NewDetector(a.journal, a.plan.ruleOptions(), a.windowConfig(), a.plan.joins(), a.now, a.log.With("component", "windows")); err != nil {
 		return err
 	}
 	a.keys = pipeline.NewKeyIndex(a.journal, a.now, a.log.With("component", "keys"))
@@ -429,7 +429,7 @@ func (p *Plan) stages(in input, log *slog.Logger, now func() time.Time, version 
 	}
 	return pipeline.Stages{
 		Format: format, Vendors: p.Vendors, Vendor: in.Vendor, Enrich: in.enricher, Privacy: p.Privacy.Worker(),
-		Lateness: in.lateness(), JudgeSkew: true,
+		Lateness: in.lateness(), JudgeSkew: true, Joins: p.joinRoles(),
 	}, pipeline.Identity{Agent: p.Config.Agent.ID, Version: version, Host: host}, nil
 }
 

@@ -21,6 +21,7 @@ type Config struct {
 	Privacy       PrivacyConfig       `yaml:"privacy" doc:"Pseudonyms and what else leaves a log."`
 	Rules         RulesConfig         `yaml:"rules" doc:"The rules and their playbooks."`
 	Journal       JournalConfig       `yaml:"journal" doc:"The journal between reading and everything else."`
+	Joins         JoinsConfig         `yaml:"joins" doc:"Events that are derived from others (see docs/joins.md)."`
 	Elasticsearch ElasticsearchConfig `yaml:"elasticsearch" doc:"Where events and alerts go. Left out: nowhere."`
 	NDJSON        NDJSONConfig        `yaml:"ndjson" doc:"A file that gets every document as a line. Left out: none."`
 	Alerting      AlertingConfig      `yaml:"alerting" doc:"How alerts become incidents."`
@@ -144,6 +145,7 @@ func Default() Config {
 		Journal: JournalConfig{
 			MaxSize: 8 << 30, MaxAge: days(7), LegalMaxAge: days(30), ReserveFree: 512 << 20,
 		},
+		Joins:         defaultJoins(),
 		Elasticsearch: ElasticsearchConfig{Namespace: "default", Timeout: strict.Duration(60 * time.Second)},
 		Alerting:      AlertingConfig{ResolveAfter: strict.Duration(time.Hour), RepeatInterval: strict.Duration(30 * time.Minute)},
 		Rules:         RulesConfig{PlaybookURL: "https://github.com/liveward/liveward/blob/main/rules.d/playbooks/"},

@@ -40,6 +40,7 @@ type Plan struct {
 	addresses *enrich.Addresses // what is known of callers; nil where nothing is
 
 	inputs  []input
+	offline bool              // for a replay: what its lines are is not known
 	certs   certificates      // of listeners
 	taken   map[string]string // addresses that are listened on, and by whom
 	metrics metricsPlan
@@ -164,6 +165,7 @@ func (p *Plan) checkAgent(f *strict.File) {
 	if a.Health < 0 || a.Health > minutes(10) {
 		f.Problem("agent.health", "is not between 0s and 10m", "1m suits, 0s is never")
 	}
+	p.checkJoins(f)
 	j := &p.Config.Journal
 	if j.MaxSize < 64<<20 {
 		f.Problem("journal.max_size", "less than 64MiB leaves no room for a backlog", "")

@@ -51,7 +51,7 @@ func LoadOffline(o Offline) (*Plan, error) {
 	if o.RulesDir != "" {
 		cfg.Rules.Dir = o.RulesDir
 	}
-	p := &Plan{Config: cfg}
+	p := &Plan{Config: cfg, offline: true}
 	var errs []error
 	errs = append(errs, p.loadMaps(f))
 	if cfg.Privacy.Keys.IsZero() {
@@ -121,7 +121,7 @@ func (p *Plan) Replay(o ReplayOptions) *pipeline.Replay {
 			}
 			stages := pipeline.Stages{
 				Format: format, Vendors: p.Vendors, Vendor: in.Vendor, Enrich: in.enricher, Privacy: p.Privacy.Worker(),
-				Lateness: in.lateness(), Raw: o.Raw,
+				Lateness: in.lateness(), Raw: o.Raw, Joins: p.joinRoles(),
 			}
 			if o.Explain {
 				pipeline.Watch(&stages, in.Format)
@@ -129,6 +129,7 @@ func (p *Plan) Replay(o ReplayOptions) *pipeline.Replay {
 			return pipeline.NewProcessor(stages, pipeline.Identity{}), nil
 		},
 		Windows: rules.WindowConfig{Lateness: in.lateness()},
+		Joins:   p.joins(),
 	}
 }
 

@@ -19,8 +19,8 @@ import (
 type Config struct {
 	// Window is how far apart a call and its outcome may be; 15 min by default.
 	Window time.Duration
-	// Accounts has the engine remember verdicts and consents, for accounts that are opened.
-	Accounts bool
+	// Roles are those that are looked at; all by default.
+	Roles Roles
 	// MaxAge is how old a verdict may be when an account is opened; 24 h by default.
 	MaxAge time.Duration
 	// Keep is for how long verdicts and consents are remembered after they were last of use; 7 days by
@@ -32,6 +32,9 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Roles == 0 {
+		c.Roles = Call | Outcome | Verdict | Account | Consent
+	}
 	if c.Window <= 0 {
 		c.Window = 15 * time.Minute
 	}
@@ -166,10 +169,7 @@ func (e *Engine) Take(id event.Hash, doc []byte) {
 		e.stats.Malformed++
 		return
 	}
-	roles := RolesOf(&ev)
-	if !e.cfg.Accounts {
-		roles &= Call | Outcome
-	}
+	roles := RolesOf(&ev) & e.cfg.Roles
 	if roles == 0 {
 		return
 	}

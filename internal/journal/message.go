@@ -29,7 +29,8 @@ type BatchHead struct {
 	Tick      bool             `json:"tick,omitempty"`
 	Positions []event.Position `json:"positions"`
 	Documents int              `json:"documents"`
-	Runs      []Run            `json:"runs,omitempty"` // which file each document is of
+	Runs      []Run            `json:"runs,omitempty"`  // which file each document is of
+	Joins     []int            `json:"joins,omitempty"` // indexes of the documents that joins look at
 }
 
 // Run is a number of documents of one file that stand one after the other in a batch. Documents do

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/join"
 	"github.com/liveward/liveward/internal/journal"
 	"github.com/liveward/liveward/rules"
 )
@@ -38,6 +39,12 @@ type Detector struct {
 	set     *rules.Set
 	codec   *journal.Codec
 	batch   journal.Batch
+	joins   *joining // nil where nothing is joined
+	derived struct {
+		writer *journal.Writer
+		last   journal.Cause // of the last joined events
+		ref    journal.Ref   // the last message of them
+	}
 	writers [rules.Partitions]*journal.Writer
 	last    [rules.Partitions]journal.Cause // of each partition's last alerts
 	alerts  journal.Ref                     // the last message of alerts, of all partitions
@@ -65,15 +72,21 @@ type snapshotHead struct {
 	// Alerts is the last message of alerts at that time. A journal that lost it has lost alerts that
 	// only an older snapshot can give again.
 	Alerts journal.Ref `json:"alerts"`
+	// Derived is the same of joined events, and Joins the bytes of the joins' state before the windows'.
+	Derived journal.Ref `json:"derived"`
+	Joins   int         `json:"joins,omitempty"`
 }
 
-// NewDetector makes a detector; Run does the rest.
-func NewDetector(j *journal.Journal, opts rules.Options, wcfg rules.WindowConfig, now func() time.Time, log *slog.Logger) (*Detector, error) {
+// NewDetector makes a detector; Run does the rest. joins is nil where nothing is joined.
+func NewDetector(j *journal.Journal, opts rules.Options, wcfg rules.WindowConfig, joins *join.Config, now func() time.Time, log *slog.Logger) (*Detector, error) {
 	codec, err := journal.NewCodec()
 	if err != nil {
 		return nil, err
 	}
 	d := &Detector{j: j, rules: opts, wcfg: wcfg, now: now, log: log, codec: codec}
+	if joins != nil {
+		d.joins = newJoining(*joins)
+	}
 	d.stats.Store(&DetectorStats{})
 	return d, nil
 }
@@ -132,10 +145,14 @@ func (d *Detector) open(ctx context.Context) error {
 			d.last[p] = last.Cause
 		}
 	}
+	if err := d.openDerived(ctx); err != nil {
+		return err
+	}
 	type candidate struct {
 		snapshotHead
-		slot int
-		body []byte
+		slot  int
+		body  []byte
+		joins []byte
 	}
 	var found []candidate
 	for slot := range snapshots {
@@ -146,9 +163,10 @@ func (d *Detector) open(ctx context.Context) error {
 		}
 		head, body, ok := bytes.Cut(data, []byte{'\n'})
 		c := candidate{slot: slot, body: body}
-		if !ok || json.Unmarshal(head, &c.snapshotHead) != nil {
+		if !ok || json.Unmarshal(head, &c.snapshotHead) != nil || c.Joins < 0 || c.Joins > len(body) {
 			continue
 		}
+		c.joins, c.body = body[:c.Joins], body[c.Joins:]
 		found = append(found, c)
 		d.kept[slot] = c.Cursor.Seq
 	}
@@ -162,6 +180,11 @@ func (d *Detector) open(ctx context.Context) error {
 		}
 		if ok {
 			if ok, err = d.j.Holds(ctx, journal.Alerts, c.Alerts); err != nil {
+				return err
+			}
+		}
+		if ok {
+			if ok, err = d.j.Holds(ctx, journal.Events, c.Derived); err != nil {
 				return err
 			}
 		}
@@ -180,6 +203,11 @@ func (d *Detector) open(ctx context.Context) error {
 				histories = &found[i]
 			}
 			continue
+		}
+		if d.joins != nil && len(c.joins) > 0 {
+			if err := d.joins.engine.Restore(c.joins); err != nil {
+				d.log.Warn("what waited to be joined is lost", "error", err)
+			}
 		}
 		d.cursor = c.Cursor
 		d.slot = (c.slot + 1) % snapshots
@@ -224,6 +252,9 @@ func (d *Detector) use(ctx context.Context, h event.Hash) error {
 		d.windows.Swap(list, h)
 	}
 	d.ruleset, d.set = h, set
+	if d.joins != nil {
+		d.joins.use(set)
+	}
 	return nil
 }
 
@@ -243,6 +274,10 @@ func (d *Detector) apply(ctx context.Context, e *journal.Entry) error {
 		d.advance(e)
 		return nil
 	}
+	if e.Subject == journal.DerivedSubject(joinWriter) {
+		d.advance(e) // the windows had these when they were derived
+		return nil
+	}
 	if err := d.codec.DecodeSignals(e.Body, &d.batch); err != nil {
 		return err
 	}
@@ -260,9 +295,19 @@ func (d *Detector) apply(ctx context.Context, e *journal.Entry) error {
 			return err
 		}
 	}
-	fired := d.windows.Apply(rules.Step{
-		Signals: signals, Positions: d.batch.Positions, Agent: d.batch.Agent, Ingest: d.batch.Ingest,
-	})
+	step := rules.Step{Signals: signals, Positions: d.batch.Positions, Agent: d.batch.Agent, Ingest: d.batch.Ingest}
+	if d.joins != nil {
+		if err := d.joins.take(d.codec, e.Body, &d.batch.BatchHead); err != nil {
+			return err
+		}
+		step.Derive = d.joins.derive
+	}
+	fired := d.windows.Apply(step)
+	if d.joins != nil {
+		if err := d.emitDerived(ctx, e.Ref); err != nil {
+			return err
+		}
+	}
 	if err := d.emit(ctx, e.Ref, fired); err != nil {
 		return err
 	}
@@ -322,30 +367,27 @@ func (d *Detector) emit(ctx context.Context, ref journal.Ref, fired []rules.Fire
 				continue
 			}
 			cause := journal.Cause{Ref: ref, Part: i, Parts: len(parts)}
-			if err := d.append(ctx, p, cause, body); err != nil {
+			ref, err := d.append(ctx, d.writers[p], cause, body)
+			if err != nil {
 				return err
 			}
-			d.last[p] = cause
+			d.last[p], d.alerts = cause, ref
 		}
 	}
 	return nil
 }
 
-func (d *Detector) append(ctx context.Context, p int, cause journal.Cause, body []byte) error {
+func (d *Detector) append(ctx context.Context, w *journal.Writer, cause journal.Cause, body []byte) (journal.Ref, error) {
 	for {
-		ref, err := d.writers[p].Append(ctx, cause, body)
-		switch {
-		case err == nil:
-			d.alerts = ref
-			return nil
-		case errors.Is(err, journal.ErrFenced), errors.Is(err, journal.ErrTooLarge):
-			return err
+		ref, err := w.Append(ctx, cause, body)
+		if err == nil || errors.Is(err, journal.ErrFenced) || errors.Is(err, journal.ErrTooLarge) {
+			return ref, err
 		}
 		// Whatever it was: the same append may be tried again, and stores the message once.
-		d.log.Warn("alerts are not journaled yet", "error", err)
+		d.log.Warn("what follows from events is not journaled yet", "error", err)
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return ref, ctx.Err()
 		case <-time.After(time.Second):
 		}
 	}
@@ -396,11 +438,18 @@ func (d *Detector) maybeSnapshot(ctx context.Context) error {
 }
 
 func (d *Detector) snapshot(ctx context.Context) error {
-	head, err := json.Marshal(snapshotHead{Cursor: d.cursor, Ruleset: d.ruleset, Alerts: d.alerts})
+	var joins []byte
+	var err error
+	if d.joins != nil {
+		if joins, err = d.joins.engine.AppendSnapshot(nil); err != nil {
+			return err
+		}
+	}
+	head, err := json.Marshal(snapshotHead{Cursor: d.cursor, Ruleset: d.ruleset, Alerts: d.alerts, Derived: d.derived.ref, Joins: len(joins)})
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	data := d.windows.AppendSnapshot(append(head, '\n'))
+	data := d.windows.AppendSnapshot(append(append(head, '\n'), joins...))
 	if err := d.j.PutBlob(ctx, snapshotBlob(d.slot), data); err != nil {
 		return err
 	}

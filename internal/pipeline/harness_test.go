@@ -21,6 +21,7 @@ import (
 
 	"github.com/liveward/liveward/internal/agent"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/join"
 	"github.com/liveward/liveward/internal/journal"
 	"github.com/liveward/liveward/internal/pipeline"
 	"github.com/liveward/liveward/internal/strict"
@@ -135,6 +136,7 @@ type bench struct {
 	plan   *agent.Plan
 	replay *pipeline.Replay
 	set    *rules.Set
+	joins  *join.Config
 	clock  atomic.Int64
 
 	j    *journal.Journal
@@ -195,7 +197,7 @@ func (b *bench) open(collectors ...string) {
 func (b *bench) detect() {
 	b.t.Helper()
 	var err error
-	if b.det, err = pipeline.NewDetector(b.j, rules.Options{}, rules.WindowConfig{}, b.now, nowhere); err != nil {
+	if b.det, err = pipeline.NewDetector(b.j, rules.Options{}, rules.WindowConfig{}, b.joins, b.now, nowhere); err != nil {
 		b.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -474,7 +476,7 @@ func (b *bench) wanted(set *rules.Set, logs ...*log) []string {
 		paths = append(paths, path)
 	}
 	r := *b.replay
-	r.Rules = set
+	r.Rules, r.Joins = set, b.joins
 	var out []string
 	r.Alert = func(a *event.Alert) error { out = append(out, string(a.AppendJSON(nil))); return nil }
 	if _, err := r.Run(b.t.Context(), paths); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/liveward/liveward/internal/event"
@@ -118,27 +119,33 @@ func (h *Health) event(now int64, i int, report func(*event.Event)) event.Hash {
 func IsHealthField(id event.ID) bool { return strings.HasPrefix(id.String(), healthPrefix) }
 
 // rematcher matches events as they stand in the journal: those about the agent's health with the rules
-// that need a field of it, all others with all rules. A rule about calls that lack something would
-// otherwise find that the agent's own events lack it.
-type rematcher struct{ events, health *rules.Matcher }
+// that need a field of it, joined ones with the rules that need a field which only they have, all others
+// with all rules. A rule about calls that lack something would otherwise find that the agent's own events
+// lack it, and a rule that counts verdicts would count those of joined events twice.
+type rematcher struct{ events, health, joined *rules.Matcher }
 
 func newRematcher(set *rules.Set) *rematcher {
+	return &rematcher{events: set.NewMatcher(), health: matcherAbout(set, IsHealthField), joined: matcherAbout(set, IsJoinField)}
+}
+
+// matcherAbout matches with the rules alone that need one of some fields.
+func matcherAbout(set *rules.Set, field func(event.ID) bool) *rules.Matcher {
 	var about []*rules.Rule
 	for _, r := range set.Rules() {
-		for _, id := range r.Needs() {
-			if IsHealthField(id) {
-				about = append(about, r)
-				break
-			}
+		if slices.ContainsFunc(r.Needs(), field) {
+			about = append(about, r)
 		}
 	}
-	return &rematcher{events: set.NewMatcher(), health: rules.NewSet(about...).NewMatcher()}
+	return rules.NewSet(about...).NewMatcher()
 }
 
 func (m *rematcher) match(ev *event.Event, o rules.Origin, buf *event.SignalBuffer) {
-	if ev.Str(event.EventDataset) == HealthDataset {
+	switch {
+	case ev.Str(event.EventDataset) == HealthDataset:
 		m.health.Match(ev, o, buf)
-		return
+	case ev.Has(event.LivewardJoinKind):
+		m.joined.Match(ev, o, buf)
+	default:
+		m.events.Match(ev, o, buf)
 	}
-	m.events.Match(ev, o, buf)
 }

@@ -160,7 +160,7 @@ func (in *Intake) reset() {
 	in.signals.Reset()
 	in.docs = in.docs[:0]
 	in.size = 0
-	in.runs.Documents, in.runs.Runs = 0, in.runs.Runs[:0]
+	in.runs.Documents, in.runs.Runs, in.runs.Joins = 0, in.runs.Runs[:0], in.runs.Joins[:0]
 }
 
 func (in *Intake) process(ctx context.Context, b *event.Batch, part []event.Position) error {
@@ -175,6 +175,9 @@ func (in *Intake) process(ctx context.Context, b *event.Batch, part []event.Posi
 			continue // its bytes are covered by the position all the same
 		}
 		in.docs = journal.AppendDoc(in.docs, r.ID, "liveward.event", r.Tenant, r.Doc)
+		if r.Joins {
+			in.runs.Joins = append(in.runs.Joins, in.runs.Documents)
+		}
 		in.runs.AddDocument(line.File)
 		in.size += r.Signals
 		if in.partFull() && i < len(b.Lines)-1 {
@@ -229,7 +232,7 @@ func (in *Intake) append(ctx context.Context, b *event.Batch, positions []event.
 		BatchHead: journal.BatchHead{
 			Agent: in.agent, Collector: in.collector, Ruleset: in.current,
 			Ingest: b.Ingest, Tick: tick, Positions: positions,
-			Documents: in.runs.Documents, Runs: in.runs.Runs,
+			Documents: in.runs.Documents, Runs: in.runs.Runs, Joins: in.runs.Joins,
 		},
 		Signals: in.signals.Signals,
 		Docs:    in.docs,

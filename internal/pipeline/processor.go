@@ -18,6 +18,7 @@ import (
 	"github.com/liveward/liveward/collectors/formats/vendors"
 	"github.com/liveward/liveward/internal/enrich"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/join"
 	"github.com/liveward/liveward/internal/journal"
 	"github.com/liveward/liveward/internal/privacy"
 	"github.com/liveward/liveward/rules"
@@ -58,6 +59,8 @@ type Stages struct {
 	Raw bool
 	// Clock only goes forward, and measures what rules cost; nil measures nothing.
 	Clock func() time.Duration
+	// Joins are the roles of events that joins look at; none where nothing is joined.
+	Joins join.Roles
 	// Recovers is set for lines that stand in the journal already, in quarantine: what they become now has
 	// an id of its own.
 	Recovers bool
@@ -169,6 +172,7 @@ type Processed struct {
 	Tenant      string // valid until the next call
 	Quarantined bool
 	Skipped     bool // a directive of the format: no document
+	Joins       bool // joins look at it
 	Signals     int  // bytes its signals take in the journal, at most
 }
 
@@ -229,7 +233,7 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 		size = p.match(line, id, ingest, signals)
 	}
 	p.Tally.add(ev, reason != "")
-	return Processed{ID: id, Doc: p.doc, Tenant: ev.Str(event.OrganizationID), Quarantined: reason != "", Signals: size}
+	return Processed{ID: id, Doc: p.doc, Tenant: ev.Str(event.OrganizationID), Quarantined: reason != "", Joins: p.Joins != 0 && join.RolesOf(ev)&p.Joins != 0, Signals: size}
 }
 
 // The stages that an event goes through.

@@ -218,7 +218,7 @@ func (r *Recovery) message(ctx context.Context, list []Quarantined, res *Recover
 		}
 		body, err := r.codec.Append(nil, &journal.Batch{BatchHead: head, Docs: docs})
 		parts, docs = append(parts, body), docs[:0]
-		head.Documents, head.Runs = 0, nil
+		head.Documents, head.Runs, head.Joins = 0, nil, nil
 		return err
 	}
 	for i := range list {
@@ -247,6 +247,9 @@ func (r *Recovery) message(ctx context.Context, list []Quarantined, res *Recover
 			}
 		}
 		docs = journal.AppendDoc(docs, p.ID, "liveward.event", p.Tenant, p.Doc)
+		if p.Joins {
+			head.Joins = append(head.Joins, head.Documents)
+		}
 		head.AddDocument(0)
 		if len(docs) >= partBytes {
 			if err := flush(); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/liveward/liveward/collectors/file/split"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/join"
 	"github.com/liveward/liveward/rules"
 )
 
@@ -32,6 +33,8 @@ type Replay struct {
 	// Rules may be nil: then lines are only parsed.
 	Rules   *rules.Set
 	Windows rules.WindowConfig
+	// Joins, where not nil, has events derived, as the agent's are; without rules there are none.
+	Joins *join.Config
 	// Alert and Document get what comes out, in order; either may be nil. The document's bytes are
 	// valid until it returns.
 	Alert    func(*event.Alert) error
@@ -56,6 +59,11 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 	windows := rules.NewWindows(nil, event.Hash{}, r.Windows)
 	if r.Rules != nil {
 		windows = rules.NewWindows(r.Rules.Rules(), r.Rules.Hash(), r.Windows)
+	}
+	var joins *joining
+	if r.Joins != nil && r.Rules != nil {
+		joins = newJoining(*r.Joins)
+		joins.use(r.Rules)
 	}
 	files := make([]*replayFile, 0, len(paths))
 	defer func() {
@@ -86,21 +94,55 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 			break
 		}
 		signals.Reset()
-		if err := r.chunk(files[at], at, &signals, &res); err != nil {
+		if err := r.chunk(files[at], at, &signals, joins, &res); err != nil {
 			return res, fmt.Errorf("%s: %w", files[at].pos.Path, err)
 		}
 		for i, f := range files {
 			positions[i] = f.pos
 		}
-		if err := r.fire(windows.Apply(rules.Step{Signals: signals.Signals, Positions: positions, Agent: "replay"}), &res); err != nil {
+		if err := r.apply(windows, joins, rules.Step{Signals: signals.Signals, Positions: positions, Agent: "replay"}, nil, &res); err != nil {
 			return res, err
 		}
+	}
+	if err := r.endJoins(windows, joins, positions, &res); err != nil {
+		return res, err
 	}
 	if err := r.fire(windows.End(), &res); err != nil {
 		return res, err
 	}
 	res.Windows = windows.Stats()
 	return res, nil
+}
+
+// apply takes one step. until, where not nil, is the watermark of joins instead of the windows' own.
+func (r *Replay) apply(windows *rules.Windows, joins *joining, step rules.Step, until *int64, res *ReplayResult) error {
+	if joins != nil {
+		step.Derive = joins.derive
+		if until != nil {
+			step.Derive = func(int64) rules.Step { return joins.derive(*until) }
+		}
+	}
+	fired := windows.Apply(step)
+	if joins != nil && r.Document != nil {
+		for _, d := range joins.derived {
+			if err := r.Document(Processed{ID: d.id, Doc: d.doc, Tenant: d.tenant}); err != nil {
+				return err
+			}
+		}
+	}
+	return r.fire(fired, res)
+}
+
+// endJoins joins what there is: every source has come to its end, and time to the largest event time.
+func (r *Replay) endJoins(windows *rules.Windows, joins *joining, positions []event.Position, res *ReplayResult) error {
+	if joins == nil {
+		return nil
+	}
+	var end int64
+	for i := range positions {
+		end = max(end, positions[i].MaxTime+1)
+	}
+	return r.apply(windows, joins, rules.Step{Positions: positions, Agent: "replay"}, &end, res)
 }
 
 func (r *Replay) fire(fired []rules.Fired, res *ReplayResult) error {
@@ -117,7 +159,7 @@ func (r *Replay) fire(fired []rules.Fired, res *ReplayResult) error {
 }
 
 // chunk processes the next lines of one file.
-func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, res *ReplayResult) error {
+func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, joins *joining, res *ReplayResult) error {
 	for range replayChunk {
 		offset := f.pos.End
 		data, oversize, n, err := f.next(r.MaxLine)
@@ -138,6 +180,9 @@ func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, re
 		}
 		line := event.Line{File: index, Offset: offset, Data: data, Oversize: oversize}
 		p := f.proc.Process(&line, &f.pos, 0, signals)
+		if joins != nil && p.Joins {
+			joins.engine.Take(p.ID, p.Doc)
+		}
 		if r.Explain != nil {
 			e, err := f.proc.Explain.Explain(&line, &p)
 			if err != nil {

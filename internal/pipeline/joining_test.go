@@ -1,0 +1,183 @@
+package pipeline_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/join"
+	"github.com/liveward/liveward/internal/pipeline"
+)
+
+const joinedSpoofs = `id: t.joined
+version: 1
+description: for tests
+title: "{count} spoofs of {client.ip} by their outcomes"
+severity: high
+when: liveward.join.status == "joined" and liveness.decision == "spoof"
+by: [client.ip]
+window: 2m
+threshold: 3
+suppress: {for: 1m}
+show: [liveness.session_id]
+playbook: t/p
+tests: [{name: quiet, events: [{at: 0s}], alerts: []}]
+`
+
+const everyVerdict = `id: t.verdicts
+version: 1
+description: for tests
+title: "{count} spoofs"
+severity: high
+when: liveness.decision == "spoof"
+window: 2m
+threshold: 4
+suppress: {for: 1m}
+playbook: t/p
+tests: [{name: quiet, events: [{at: 0s}], alerts: []}]
+`
+
+const noOutcome = `id: t.alone
+version: 1
+description: for tests
+title: "no outcome for {client.ip}"
+severity: low
+when: liveward.join.status == "no_outcome"
+by: [client.ip]
+playbook: t/p
+tests: [{name: quiet, events: [{at: 0s}], alerts: []}]
+`
+
+// checks fills two logs: of a gateway, whose lines of checks say no verdict, and of an application that
+// tells the outcomes, some of them late, twice or never.
+func checks(seed uint64, n int, start int64) (gateway, app *log) {
+	r := rand.New(rand.NewPCG(seed, 3))
+	gateway, app = &log{path: "/gw"}, &log{path: "/app"}
+	type told struct {
+		at   int64
+		text string
+	}
+	var outcomes []told
+	for i := range n {
+		at := start + int64(i)*700
+		ms := base.UnixMilli() + at
+		gateway.addText(fmt.Sprintf(`{"msec":"%d.%03d","remote_addr":"203.0.113.%d","method":"POST","uri":"/v1/liveness/check","status":200,"request_id":"r-%d-%d","lv_session":"s-%d-%d"}`,
+			ms/1000, ms%1000, 1+r.IntN(4), seed, i, seed, i))
+		decision := []string{"live", "spoof"}[r.IntN(2)]
+		for range []int{1, 1, 1, 0, 2}[r.IntN(5)] {
+			later := at + int64(r.IntN(40_000))
+			ms := base.UnixMilli() + later
+			outcomes = append(outcomes, told{later, fmt.Sprintf(`{"msec":"%d.%03d","remote_addr":"10.0.0.9","status":200,"lv_session":"s-%d-%d","lv_decision":%q,"lv_score":"0.5"}`,
+				ms/1000, ms%1000, seed, i, decision)})
+		}
+	}
+	slices.SortStableFunc(outcomes, func(a, b told) int { return int(a.at - b.at) })
+	for _, o := range outcomes {
+		app.addText(o.text)
+	}
+	// Long after them, so that every window closes before the end of the logs.
+	for _, l := range []*log{gateway, app} {
+		l.add(line{at: start + int64(n)*700 + 600_000, ip: "203.0.113.200", status: 404, agent: "app/1"})
+	}
+	return gateway, app
+}
+
+func (l *log) addText(text string) { l.text = append(append(l.text, text...), '\n') }
+
+func joinConfig(window time.Duration) *join.Config {
+	return &join.Config{Roles: join.Call | join.Outcome, Window: window}
+}
+
+// wantedJoins is what a replay derives and fires.
+func (b *bench) wantedJoins(logs ...*log) (joined, alerts []string) {
+	b.t.Helper()
+	docs := map[string]string{}
+	b.replay.Document = func(p pipeline.Processed) error { docs[p.ID.String()] = string(p.Doc); return nil }
+	defer func() { b.replay.Document = nil }()
+	alerts = b.wanted(b.set, logs...)
+	return b.joinedIn(docs), alerts
+}
+
+// joinedIn lists the joined events among documents: their ids with what they say.
+func (b *bench) joinedIn(docs map[string]string) []string {
+	b.t.Helper()
+	var out []string
+	for _, d := range docs {
+		if strings.Contains(d, `"join":{`) && strings.Contains(d, `"kind":"outcome"`) {
+			var ev event.Event
+			if err := ev.DecodeJSON([]byte(d)); err != nil {
+				b.t.Fatal(err)
+			}
+			out = append(out, fmt.Sprintf("%s %s %s %s", ev.Str(event.EventID), ev.Str(event.LivewardJoinStatus), ev.Str(event.LivenessSessionID), ev.Str(event.LivenessDecision)))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// However an agent that joins is cut up by kills, halts and snapshots: the joined events are those of one
+// replay, each once, and so are the alerts; and rules that do not ask for joined events do not see them.
+func TestJoinsCutUpAtRandom(t *testing.T) {
+	set := ruleset(t, joinedSpoofs, everyVerdict, noOutcome)
+	rapid.Check(t, func(r *rapid.T) {
+		b := newBench(t, set)
+		b.joins = joinConfig(time.Minute)
+		defer b.close()
+		gateway, app := checks(rapid.Uint64().Draw(r, "seed"), 120, 0)
+		var one, two *reader
+		start := func() {
+			b.open("one", "two")
+			one, two = b.reader("one", gateway), b.reader("two", app)
+			b.begin(one, two)
+		}
+		stop := func() { one.close(); two.close() }
+		start()
+		steps := rapid.SliceOfN(rapid.SampledFrom([]string{"one", "two", "one", "two", "tick", "kill", "halt", "snapshot"}), 5, 25).Draw(r, "steps")
+		for _, step := range steps {
+			b.clock.Add(int64(time.Second))
+			switch step {
+			case "one", "two":
+				x := map[string]*reader{"one": one, "two": two}[step]
+				if !x.atEnd() {
+					x.mustPut(x.batch(0))
+				}
+			case "tick":
+				one.mustPut(one.batch(-1))
+				two.mustPut(two.batch(-1))
+			case "snapshot":
+				b.settled()
+				b.clock.Add(int64(20 * time.Second))
+			case "halt":
+				stop()
+				b.close()
+				start()
+			case "kill":
+				stop()
+				b.crash()
+				start()
+			}
+		}
+		one.all()
+		two.all()
+		b.finish(one, two)
+		got, alerts := b.joinedIn(b.documents()), b.alerts(false)
+		stop()
+		wantJoined, wantAlerts := b.wantedJoins(gateway, app)
+		if len(wantJoined) < 60 || len(wantAlerts) < 3 {
+			r.Fatalf("%d joined events and %d alerts are too few to tell anything", len(wantJoined), len(wantAlerts))
+		}
+		if diff := cmp.Diff(wantJoined, got); diff != "" {
+			r.Fatalf("joined events of replay (-) and agent (+):\n%s", diff)
+		}
+		if diff := cmp.Diff(wantAlerts, alerts); diff != "" {
+			r.Fatalf("alerts of replay (-) and agent (+):\n%s", diff)
+		}
+	})
+}
