@@ -87,6 +87,11 @@ func checkCommand() *cobra.Command {
 					return err
 				}
 			}
+			for _, line := range plan.Known() {
+				if _, err := fmt.Fprintln(out, line); err != nil {
+					return err
+				}
+			}
 			for _, line := range plan.Remarks() {
 				if _, err := fmt.Fprintln(out, "remark:", line); err != nil {
 					return err

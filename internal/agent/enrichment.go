@@ -97,6 +97,29 @@ func (p *Plan) loadAddresses(f *strict.File) error {
 	return err
 }
 
+// Known says what enrichment has read, a line a file or list.
+func (p *Plan) Known() []string {
+	var lines []string
+	if p.addresses == nil {
+		return nil
+	}
+	for _, r := range p.addresses.Reports() {
+		line := r.Kind
+		for _, word := range []string{r.Name, r.Path} {
+			if word != "" {
+				line += " " + word
+			}
+		}
+		if r.Kind == "database" {
+			line += fmt.Sprintf(": %d nodes", r.Entries)
+		} else {
+			line += fmt.Sprintf(": %d networks, %d entries skipped", r.Entries, r.Skipped)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
 func listName(at, s string, f *strict.File) {
 	if !name.MatchString(s) {
 		f.Problem(at+".name", fmt.Sprintf("%q cannot name a list", s), "use letters, digits, - and _, at most 64")

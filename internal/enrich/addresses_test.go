@@ -557,3 +557,20 @@ func BenchmarkCaller(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkLoadAddresses(b *testing.B) {
+	const n = 100_000
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "%d.%d.%d.0/24\n", 1+i>>16, i>>8&255, i&255)
+	}
+	path := filepath.Join(b.TempDir(), "list.txt")
+	write(b, path, text.String())
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := LoadAddresses(AddressConfig{Lists: []ListConfig{{Kind: ThreatList, Name: "feed", File: path}}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "networks/s")
+}
