@@ -7,7 +7,7 @@ import "github.com/liveward/liveward/internal/event"
 // of addresses, are not among them.
 func Provides(id event.ID) bool {
 	switch id {
-	case event.ClientIP, event.ECSVersion, event.EventAction, event.EventCategory, event.EventDataset, event.EventKind,
+	case event.ClientIP, event.DataClass, event.DataObjectID, event.ECSVersion, event.EventAction, event.EventCategory, event.EventDataset, event.EventKind,
 		event.EventModule, event.EventOutcome, event.EventType, event.GatewayAuth, event.GatewayAuthReason,
 		event.LivewardSource, event.NetworkProtocol, event.ObserverType, event.RelatedIP, event.UserAgentClass, event.UserAgentName:
 		return true
