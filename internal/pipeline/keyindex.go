@@ -103,6 +103,11 @@ func (x *KeyIndex) Run(ctx context.Context) error {
 	}
 	var buf []byte
 	err = x.j.Follow(ctx, journal.Events, x.table.Cursor.Seq, journal.All, func() error { x.maybeSnapshot(ctx); return nil }, func(e *journal.Entry) error {
+		if e.Subject == journal.DerivedSubject(joinWriter) {
+			x.apply(e.Ref, nil) // the calls they were derived from count
+			x.maybeSnapshot(ctx)
+			return nil
+		}
 		docs, err := documentsOf(e, codec, &buf)
 		if err != nil {
 			return fmt.Errorf("message %d: %w", e.Seq, err)
@@ -258,7 +263,7 @@ func (x *KeyIndex) forget() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for id, k := range x.keys {
-		if k.Last < x.table.Newest-int64(indexRetention) {
+		if k.Last != 0 && k.Last < x.table.Newest-int64(indexRetention) { // 0 is of skewed calls alone
 			delete(x.keys, id)
 		}
 	}
