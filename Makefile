@@ -5,7 +5,7 @@ GO     ?= go
 TOOL    = $(GO) tool -modfile=tools/go.mod
 CACHE  ?= $(HOME)/.cache/liveward-build
 
-.PHONY: test deps lint fmt bench fuzz docs build ci
+.PHONY: test deps lint fmt bench report fuzz docs build ci
 
 build:
 	$(GO) build -trimpath -o bin/liveward ./cmd/liveward
@@ -31,6 +31,10 @@ docs:
 # The numbers of docs/benchmarks.md.
 bench:
 	./bench/run.sh
+
+# The numbers of docs/pack.md: what the rules find on labelled traffic, and at what noise.
+report:
+	$(GO) run ./cmd/liveward rules report rules.d --rounds 3
 
 # Every fuzz target for a while (FUZZTIME each).
 FUZZTIME ?= 30s

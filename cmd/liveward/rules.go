@@ -21,7 +21,7 @@ func rulesCommand() *cobra.Command {
 	}
 	cmd.AddCommand(
 		rulesNewCommand(), rulesLintCommand(), rulesTestCommand(), rulesExplainCommand(), rulesBacktestCommand(),
-		rulesListCommand(), rulesSchemaCommand(),
+		rulesListCommand(), rulesSchemaCommand(), rulesReportCommand(),
 	)
 	return cmd
 }

@@ -42,6 +42,7 @@ func doors() map[string][]string {
 		"github.com/fsnotify/":     {"collectors/file"},
 		"github.com/goccy/":        {"internal/strict", "rules"},
 		"github.com/nats-io/":      {"internal/journal"},
+		"github.com/oschwald/":     {"internal/enrich"},
 		"github.com/prometheus/":   {"internal/agent"},
 		"github.com/slack-go/":     {"alerting/slack"},
 		"github.com/spf13/":        {"cmd/liveward"},

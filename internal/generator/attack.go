@@ -126,6 +126,13 @@ func (g *Generator) begin(i int32, at int64) {
 		a.key = w.openKey
 	case OldKey:
 		a.key = w.oldKey
+	case KeyOverlap:
+		a.key = w.twinKeys[0]
+	case NoConsent:
+		a.tenant = int32(min(1, len(w.tenants)-1))
+	case SpreadGuess:
+		a.keys = someKeys(&a.r, 40)
+		in.Facts["organization.id"] = w.tenants[a.tenant].name
 	case PlainHTTP:
 		a.key = w.legacyKey
 	case FarmAddress:
@@ -230,7 +237,7 @@ func (g *Generator) stepActor(i int32, at int64, line *Line) bool {
 		return g.knock(a, n, at, line)
 	case FaceInLog:
 		return g.leak(a, n, at, line)
-	case BadInput, Oversize, AttackStrings, ScopeDenied, Enumeration, AdminPath, BulkRead, RevokedKey:
+	case BadInput, Oversize, AttackStrings, ScopeDenied, Enumeration, AdminPath, BulkRead, RevokedKey, SpreadGuess:
 		return g.misuse(a, n, at, line)
 	case GuessedKey:
 		if n < a.attack.Count-2 {
@@ -319,7 +326,11 @@ func (g *Generator) spawn(i int32, n int, at int64) {
 		s.profile, s.addr = thief, a.addr
 	case BrowserClient:
 		s.profile, s.addr = thief, "203.0.113."+strconv.Itoa(130+s.r.intn(120))
-	case LegacyTLS, PlainHTTP, MobileClient, OldKey, NoConsent, WrongRegion:
+	case KeyOverlap:
+		s.profile, s.key = thief, g.world.twinKeys[n&1]
+	case LateConsent:
+		s.profile = blurred
+	case OtherSoftware, LegacyTLS, PlainHTTP, MobileClient, OldKey, NoConsent, WrongRegion:
 		s.profile = thief
 	case HillClimb:
 		s.profile, s.device, s.subject, s.climb = climber, a.device, a.subject, n

@@ -40,6 +40,10 @@ func (g *Generator) misuse(a *actor, n int, at int64, line *Line) bool {
 		c.peer, c.client, c.ua, c.upstream = g.world.balancers[n&1], a.addr, a.ua, -1
 	case GuessedKey:
 		c.peer, c.client, c.ua, c.upstream = g.world.balancers[n&1], a.addr, "Go-http-client/1.1", -1
+	case SpreadGuess:
+		c.tenant = &g.world.tenants[a.tenant]
+		c.peer, c.client, c.upstream = g.world.balancers[n&1], "203.0.113."+strconv.Itoa(130+(a.index*7+n)%110), -1
+		c.ua = "okhttp/4.9.3"
 	default:
 		c.tenant, c.key = &g.world.tenants[a.tenant], k
 		c.peer, c.client, c.ua = g.world.balancers[n&1], k.addrs[0], k.ua
@@ -58,6 +62,8 @@ func (g *Generator) misuse(a *actor, n int, at int64, line *Line) bool {
 		c.status, c.keyID, c.authReason = 401, a.keys[0], "revoked"
 	case GuessedKey:
 		c.status, c.keyID, c.authReason = 401, k.id, "unknown_key"
+	case SpreadGuess:
+		c.status, c.keyID, c.authReason = 401, a.keys[n%len(a.keys)], "unknown_key"
 	case BadInput:
 		c.status = [...]int{400, 422}[n&1]
 		c.received = 1_100 + a.r.intn(4_000)

@@ -103,6 +103,12 @@ func (a *actor) dress(c *call, s *session) {
 		c.ua = "okhttp/4.12.0"
 	case NoConsent:
 		c.consent = 0
+	case LateConsent:
+		if s.attempt <= 1 {
+			c.consent = 0
+		}
+	case OtherSoftware:
+		c.ua = "python-requests/2.32.3"
 	case WrongRegion:
 		c.region = "us-east-1"
 	case GuessedKey:

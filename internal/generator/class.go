@@ -16,6 +16,10 @@ const (
 	GuessedKey      Class = "guessed_key"      // refusals of one key from one address, and then it is let in
 	RevokedKey      Class = "revoked_key"      // a key that was withdrawn is presented
 	OldKey          Class = "old_key"          // a key nobody has rotated for most of a year
+	KeyOverlap      Class = "key_overlap"      // the old key of an application is used beside its new one
+	SpreadGuess     Class = "spread_guess"     // refusals at one tenant from dozens of addresses, a call or two each
+	OtherSoftware   Class = "other_software"   // a key is used from its own address by software it never was
+	LateConsent     Class = "late_consent"     // sessions whose consent comes after the first capture
 	SpoofWave       Class = "spoof_wave"       // prints, screens and masks at one tenant
 	SpoofShare      Class = "spoof_share"      // the same in small: far more than usual, and too few for a fixed number
 	InjectionFarm   Class = "injection_farm"   // one device, a virtual camera, many people
@@ -60,6 +64,10 @@ func classes() map[Class]classInfo {
 		GuessedKey:     {5 * time.Minute, 16, []string{ruleGuessed}, nil, nil},
 		RevokedKey:     {4 * time.Minute, 6, []string{ruleRevoked}, nil, nil},
 		OldKey:         {3 * time.Minute, 4, []string{ruleOldKey}, nil, nil},
+		KeyOverlap:     {5 * time.Minute, 6, []string{ruleOverlap}, nil, nil},
+		SpreadGuess:    {8 * time.Minute, 72, []string{ruleAuthRate}, nil, nil},
+		OtherSoftware:  {4 * time.Minute, 5, []string{ruleUAChange}, nil, nil},
+		LateConsent:    {6 * time.Minute, 10, []string{ruleLateConsent, ruleAfterCapture}, []string{ruleConsent}, nil},
 
 		SpoofWave:       {6 * time.Minute, 64, []string{ruleWaveCount}, []string{ruleWave, ruleUX}, nil},
 		SpoofShare:      {10 * time.Minute, 16, []string{ruleWave}, []string{ruleUX, ruleWaveCount}, nil},

@@ -38,6 +38,7 @@ const (
 	climber  // searches the threshold
 	prober   // knows where it is, and looks closer
 	tampered // the verdict is not the score's
+	blurred  // a live person whose first picture is bad
 )
 
 // outcome is the verdict of an attempt.
@@ -376,6 +377,10 @@ func (g *Generator) decide(s *session, t *tenant, at int64) {
 		}
 	case thief:
 		o.score = max(thr+0.02, genuineScore(r))
+	case blurred:
+		if o.score = max(thr+0.02, genuineScore(r)); s.attempt == 1 {
+			o.decision, o.reason, o.score = "inconclusive", "motion_blur", -1
+		}
 	case climber:
 		o.score = min(0.22+0.02*float64(s.climb+s.attempt)+0.01*r.norm(), thr+0.03)
 		o.class, o.kind = "presentation", "screen_replay"
@@ -388,7 +393,7 @@ func (g *Generator) decide(s *session, t *tenant, at int64) {
 		o.score, o.class, o.kind = attackScore(r, s.profile)
 		o.camera = s.profile == injected
 	}
-	if s.profile > thief {
+	if s.profile > thief && s.profile != blurred {
 		o.score = min(max(o.score, 0.001), 0.999)
 		if o.score < thr && s.profile != tampered {
 			o.decision = "spoof"

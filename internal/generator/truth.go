@@ -18,6 +18,9 @@ const (
 	ruleRevoked       = "lw.key.used-after-revoke"
 	ruleOldKey        = "lw.key.too-old"
 	ruleKeyInURL      = "lw.key.in-query-string"
+	ruleOverlap       = "lw.key.rotation-overlap"
+	ruleLateConsent   = "lw.consent.late-in-session"
+	ruleAfterCapture  = "lw.consent.after-capture"
 	ruleOffList       = "lw.key.off-allow-list"
 	ruleBrowser       = "lw.client.browser-ua"
 	ruleMobile        = "lw.client.mobile-ua"
@@ -87,6 +90,9 @@ func (g *Generator) Truth() []Incident {
 	}
 	return out
 }
+
+// Disturbances returns the truth about the confounders.
+func (g *Generator) Disturbances() []Disturbance { return g.days.truth() }
 
 // TruthFile is the side file of a corpus, schema version 1.
 type TruthFile struct {

@@ -67,9 +67,10 @@ type probe struct{ addr, ua string }
 type world struct {
 	tenants    []tenant
 	keys       []key
-	openKey    int32 // a partner's key without an allow list
-	legacyKey  int32 // a partner whose client is old
-	oldKey     int32 // a partner's key that nobody has rotated
+	openKey    int32    // a partner's key without an allow list
+	legacyKey  int32    // a partner whose client is old
+	oldKey     int32    // a partner's key that nobody has rotated
+	twinKeys   [2]int32 // of an application that uses both
 	stagingKey string
 	revokedKey string // withdrawn, and nobody's any more
 	balancers  []string
@@ -150,6 +151,13 @@ func newWorld(cfg *Config) *world {
 	k.ua, w.oldKey = agents[0], int32(len(w.keys))
 	w.addKey(k, 0)
 	w.revokedKey = keyID(r.next())
+	for i := range w.twinKeys {
+		k = w.newKey(&r, cfg, 0)
+		k.consumer, k.owner = "partner-twin", "partner-twin"
+		k.addrs, k.allow = []string{"192.0.2.221"}, []string{"192.0.2.220/30"}
+		k.ua, w.twinKeys[i] = agents[0], int32(len(w.keys))
+		w.addKey(k, 0)
+	}
 	return w
 }
 
