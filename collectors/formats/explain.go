@@ -120,8 +120,11 @@ func (x *Explainer) chosen(a *autoFormat, name string, err error) Format {
 // parts finds out which fields come from which part of the line, by reading it again without it.
 func (x *Explainer) parts(f Format, text []byte, ev *event.Event) {
 	parts := split(text)
-	if w, ok := f.(*w3c); ok {
-		w.nameColumns(parts)
+	switch f := f.(type) {
+	case *w3c:
+		f.nameColumns(parts)
+	case *accountCSV:
+		parts = f.split(text)
 	}
 	x.last.More = len(parts) > maxParts
 	parts = parts[:min(len(parts), maxParts)]

@@ -39,8 +39,8 @@ type Options struct {
 	Log      *slog.Logger   // where auto says what it decided; nil is nowhere
 	Envelope Envelope       // what the transport puts around lines; "" is EnvelopeAuto
 
-	// Columns are iis_w3c's before the first #Fields directive that is read, as in a file that is read on
-	// from its middle. Empty is what IIS has as it is installed.
+	// Columns are iis_w3c's before the first #Fields directive that is read, and account_csv's before its
+	// first header, as in a file that is read on from its middle. Empty is what is usual.
 	Columns string
 
 	// Now gives the year to times of syslog headers that have none, where a line has no time of its own.

@@ -48,7 +48,7 @@ func TestBuiltinMaps(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	want := []string{
-		"apache_combined", "apache_common", "apigee", "apisix_json", "auto", "aws_alb", "aws_apigateway", "azure_apim",
+		"account_csv", "account_opened", "apache_combined", "apache_common", "apigee", "apisix_json", "auto", "aws_alb", "aws_apigateway", "azure_apim",
 		"azure_appgw", "caddy_json", "cef", "cloudflare_http", "ecs_json", "envoy_json", "envoy_text", "esp_v2", "f5_json",
 		"gcp_lb", "haproxy_http", "haproxy_https", "iis_w3c", "istio_json", "istio_text", "kong_json", "krakend_gin",
 		"liveward_v1", "logfmt", "nginx_combined", "nginx_error", "nginx_json", "spring_clf", "traefik_json", "tyk_json",
@@ -210,6 +210,7 @@ func constantReason(err error) bool {
 		errNotObject, errTruncated, errSyntax, errControl, errEscape, errNumber, errTrailing, errTooDeep,
 		errNoTime, errNoRequest, errBadStatus, errNoAgent, errUnclosed, errNoPrefix, errBadPayload, errUnrecognised,
 		ErrSkip, ErrPartial, errNotFormat, errShort, errNumeric, errTrailingText, errNoDirective, errColumns, errNoEnvelope, errPartialSize,
+		errNoHeader, errCSVQuote, errCSVHeader, errNoAccount,
 	} {
 		if errors.Is(err, known) {
 			return err.Error() == known.Error()
@@ -236,6 +237,8 @@ var typical = map[string]string{
 	"aws_alb":         `https 2026-03-14T02:12:44.101234Z app/lv/50dc6c495c0c9188 203.0.113.24:51120 10.0.0.1:8080 0.001 0.731 0.000 200 200 184233 412 "POST https://lv.bank.example:443/v1/liveness/check?x=1 HTTP/1.1" "okhttp/4.12.0" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:elasticloadbalancing:ap-southeast-1:123456789012:targetgroup/lv-targets/73e2d6bc24d8a067 "Root=1-58337262-36d228ad5d99923122bbe354" "lv.bank.example" "arn:aws:acm:ap-southeast-1:123456789012:certificate/12345678-1234-1234-1234-123456789012" 1 2026-03-14T02:12:43.370000Z "forward" "-" "-" "10.0.0.1:8080" "200" "-" "-" TID_1234abcd5678ef90`,
 	"iis_w3c":         `2026-03-14 02:12:44 10.4.0.9 POST /v1/liveness/check x=1 443 - 203.0.113.24 Mozilla/5.0+(X11;+Linux) - 200 0 0 736`,
 	"logfmt":          `ts=2026-03-14T02:12:44.101Z level=info msg="request done" method=POST path=/v1/liveness/check?x=1 status=200 duration=736ms remote_addr=203.0.113.24:51120 ua="okhttp/4.12.0" request_id=9f2c lv_decision=spoof lv_score=0.081 lv_vendor=acme`,
+	"account_csv":     `2026-03-14T02:20:00Z,ACC-1001,hm:51ac,s-7c1,c-88,app,savings,bank-a`,
+	"account_opened":  `{"opened_at":"2026-03-14T02:20:00Z","account_ref":"ACC-1001","user_id":"hm:51ac","session_id":"s-7c1","consent_id":"c-88","channel":"app","product":"savings","tenant":"bank-a"}`,
 	"cef":             `CEF:0|F5|ASM|16.1|200000001|Illegal file type|5|dvchost=bigip.bank.example rt=Mar 14 2026 02:12:44 externalId=99 act=blocked src=203.0.113.24 spt=51120 dpt=443 requestMethod=POST app=HTTPS cn1=403 cn1Label=response_code cs1=/Common/lv cs1Label=policy_name cs4=Forceful Browsing cs4Label=attack_type request=/v1/liveness/check`,
 }
 

@@ -16,6 +16,7 @@ type native struct {
 // takes the one that stands first by name.
 func natives() []native {
 	return []native{
+		{"account_csv", "core-banking", "Accounts that were opened, in CSV, from core banking (docs/joins.md)", "the columns of the CSV header", accountFields, newAccountCSV},
 		{"apache_combined", "apache", "Apache's combined log, also with the virtual host in front or %D behind", "Apache's combined log: address, ident, user, [time], \"request\", status, bytes, \"referrer\", \"agent\"", apacheCombinedFields, newApacheCombined},
 		{"apache_common", "apache", "The common log format", "the common log format: address, ident, user, [time], \"request\", status, bytes", apacheCommonFields, newApacheCommon},
 		{"aws_alb", "aws_alb", "AWS Application Load Balancer's access log", "the load balancer's fields from type to target group", albFields, newALB},

@@ -50,7 +50,7 @@ type InputConfig struct {
 	OTLP           *OTLPConfig     `yaml:"otlp" doc:"Log records of OTLP over HTTP instead of paths."`
 	Format         string          `yaml:"format" doc:"Format of the lines, or auto."`
 	Envelope       string          `yaml:"envelope" doc:"What the transport puts around lines: auto, none, cri, docker or syslog."`
-	Columns        string          `yaml:"columns" doc:"Columns of W3C logs before their first #Fields directive."`
+	Columns        string          `yaml:"columns" doc:"Columns of W3C logs before their first #Fields directive, of account_csv before its first header."`
 	Vendor         string          `yaml:"vendor" doc:"Liveness vendor, where the lines do not name it."`
 	Tenant         string          `yaml:"tenant" doc:"organization.id, where the lines do not name it."`
 	Environment    string          `yaml:"environment" doc:"service.environment."`
