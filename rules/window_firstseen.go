@@ -215,12 +215,14 @@ func (t *firstSeenTally) appendHistory(w *snapshotWriter) {
 	w.int(t.began)
 	w.count(t.keyed.len())
 	number := make(map[int32]int, t.keyed.len())
-	t.keyed.all(func(key event.Hash, k *knownKey) {
-		number[t.keyed.slots[key]] = len(number)
-		w.hash(key)
-		w.int(k.born)
-		w.int(k.last)
-	})
+	for n := t.keyed.oldest; n != 0; {
+		nd := t.keyed.node(n)
+		number[n] = len(number)
+		w.hash(nd.key)
+		w.int(nd.val.born)
+		w.int(nd.val.last)
+		n = nd.next
+	}
 	w.count(t.tuples.len())
 	t.tuples.all(func(key event.Hash, tuple *knownTuple) {
 		w.hash(key)

@@ -76,7 +76,9 @@ func TestRebuildChains(t *testing.T) {
 // be sent again.
 func TestRebuildForgetsNoLateDuplicates(t *testing.T) {
 	s := newStory(t, WindowConfig{MaxSeen: 100}, burst())
-	s.reload = func(string) []*Rule { return []*Rule{burst(func(r *Rule) { r.ID = "lw.test.kept" }), burst(func(r *Rule) { r.Count = 3 })} }
+	s.reload = func(string) []*Rule {
+		return []*Rule{burst(func(r *Rule) { r.ID = "lw.test.kept" }), burst(func(r *Rule) { r.Count = 3 })}
+	}
 	s.rules = s.reload("")[:1]
 	s.g.rules = s.rules
 	s.w = NewWindows(s.rules, event.Hash{}, s.cfg)

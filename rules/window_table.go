@@ -9,11 +9,13 @@ import "github.com/liveward/liveward/internal/event"
 // Nodes live in chunks that are found by number: the map and the list have no pointers for the
 // garbage collector to follow, and a node does not move while its key is there.
 type windowTable[T any] struct {
-	slots          map[event.Hash]int32
+	slots          map[event.Hash]int32 // nil in a frozen table
+	n              int                  // keys
 	chunks         [][]tableNode[T]
-	used           int32 // nodes ever given out
-	free           int32 // head of the list of free nodes, 0 where empty
-	oldest, newest int32 // 0 where empty
+	shared         *sharedChunks // with a frozen table; else nil
+	used           int32         // nodes ever given out
+	free           int32         // head of the list of free nodes, 0 where empty
+	oldest, newest int32         // 0 where empty
 }
 
 type tableNode[T any] struct {
@@ -24,11 +26,14 @@ type tableNode[T any] struct {
 
 const chunkBits = 8
 
-func (t *windowTable[T]) len() int { return len(t.slots) }
+func (t *windowTable[T]) len() int { return t.n }
 
-// node finds a node by its number; numbers begin with 1.
+// node finds a node by its number; numbers begin with 1. The caller may write to it.
 func (t *windowTable[T]) node(n int32) *tableNode[T] {
 	n--
+	if t.shared != nil {
+		t.own(int(n >> chunkBits))
+	}
 	return &t.chunks[n>>chunkBits][n&(1<<chunkBits-1)]
 }
 
@@ -66,6 +71,7 @@ func (t *windowTable[T]) touch(key event.Hash) (val *T, added bool) {
 	nd := t.node(n)
 	nd.key = key
 	t.slots[key] = n
+	t.n++
 	t.link(n, nd)
 	return &nd.val, true
 }
@@ -109,6 +115,7 @@ func (t *windowTable[T]) drop(n int32) {
 	nd := t.node(n)
 	t.unlink(nd)
 	delete(t.slots, nd.key)
+	t.n--
 	*nd = tableNode[T]{next: t.free}
 	t.free = n
 }

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"sync/atomic"
+
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -26,6 +28,8 @@ type tally interface {
 	// appendTo and readFrom are the state's part of a snapshot.
 	appendTo(w *snapshotWriter)
 	readFrom(r *snapshotReader)
+	// freeze gives the state as it is now, for appendTo alone, with the show values given.
+	freeze(done *atomic.Bool, shows *showTable) tally
 }
 
 // timed is a tally that fires without an event: when event time reaches a deadline. Deadlines come
