@@ -162,7 +162,7 @@ themselves. Age, rotation, revocation, grants and regions of keys come from the 
 			r.Kind, severity, r.Tags.Concern, strings.Join(slices.Concat(r.Tags.Attack, r.Tags.Atlas, r.Tags.OWASP), " "), strings.TrimSuffix(finds, "."))
 	}
 	if *update {
-		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

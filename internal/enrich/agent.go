@@ -74,9 +74,19 @@ func AgentClass(ua string) string {
 //
 //nolint:gochecknoglobals // constant
 var browserNames = [...]struct{ mark, name string }{
-	{"edg/", "Edge"}, {"edga/", "Edge"}, {"edgios/", "Edge"}, {"opr/", "Opera"}, {"samsungbrowser/", "Samsung Internet"},
-	{"fxios/", "Firefox"}, {"firefox/", "Firefox"}, {"crios/", "Chrome"}, {"headlesschrome/", "Chrome"}, {"chrome/", "Chrome"},
-	{"safari/", "Safari"}, {"trident/", "Internet Explorer"}, {"msie ", "Internet Explorer"},
+	{"edg/", "Edge"},
+	{"edga/", "Edge"},
+	{"edgios/", "Edge"},
+	{"opr/", "Opera"},
+	{"samsungbrowser/", "Samsung Internet"},
+	{"fxios/", "Firefox"},
+	{"firefox/", "Firefox"},
+	{"crios/", "Chrome"},
+	{"headlesschrome/", "Chrome"},
+	{"chrome/", "Chrome"},
+	{"safari/", "Safari"},
+	{"trident/", "Internet Explorer"},
+	{"msie ", "Internet Explorer"},
 }
 
 // maxAgentName bounds the name of a user agent, in bytes.
