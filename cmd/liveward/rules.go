@@ -20,6 +20,7 @@ func rulesCommand() *cobra.Command {
 		Short: "Write and check rules",
 	}
 	cmd.AddCommand(
+		rulesPromoteCommand(),
 		rulesNewCommand(), rulesLintCommand(), rulesTestCommand(), rulesExplainCommand(), rulesBacktestCommand(),
 		rulesListCommand(), rulesSchemaCommand(), rulesReportCommand(),
 	)

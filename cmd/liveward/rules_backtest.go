@@ -5,23 +5,29 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/liveward/liveward/internal/agent"
 	"github.com/liveward/liveward/rules"
 )
 
 func rulesBacktestCommand() *cobra.Command {
 	var in offlineFlags
+	var history historyFlags
 	var against, rule, html string
 	var budget int
-	var own bool
-	var asJSON bool
+	var own, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "backtest --format FORMAT FILE…",
-		Short: "Show what rules would have fired over recorded logs",
+		Use:   "backtest (--format FORMAT FILE… | --journal -c FILE)",
+		Short: "Show what rules would have fired over recorded logs or the journal",
 		Long: `Backtest runs whole logs through the agent's own stages and windows and counts the alerts of each
 rule per day and per key. Nothing is sent anywhere; the same lines give the same bytes.
+
+With --journal, it runs over what an agent has journaled in the last days instead: the documents are
+matched and counted anew, in the order in which they came. A running agent is asked over its control
+socket; of one that is stopped the data directory is read.
 
 With --against, a second rule directory is run over the same logs, and the report says which alerts
 are new with the first, which are gone, and how many are the same. With --budget, a rule that has more
@@ -29,33 +35,19 @@ alerts than that on any day (UTC) makes the exit code 1; with --own-budgets, one
 own budget says.`,
 		Example: `  liveward rules backtest --rules rules.d --format nginx_json access.json.*
   liveward rules backtest --rules new.d --against rules.d --rule lw.auth.burst-per-ip --format nginx_json access.json
-  liveward rules backtest --rules rules.d --format nginx_json --budget 5 --html report.html access.json`,
-		Args: args(cobra.MinimumNArgs(1)),
+  liveward rules backtest --rules rules.d --format nginx_json --budget 5 --html report.html access.json
+  liveward rules backtest --journal -c liveward.yaml --days 3 --rules new.d --against rules.d`,
+		Args: args(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, files []string) error {
-			plan, err := in.plan(cmd, true)
-			if err != nil {
-				return err
-			}
-			if rule != "" && plan.Rules.Rule(rule) == nil {
-				return fmt.Errorf("there is no rule %s", rule)
-			}
-			b, err := plan.Backtest(cmd.Context(), plan.Rules, rule, in.options(false), files)
+			b, old, err := runBacktest(cmd, &in, &history, rule, against, files)
 			if err != nil {
 				return err
 			}
 			var differences []rules.Difference
-			if against != "" {
-				set, err := plan.RuleSet(against)
-				if err != nil {
-					return err
-				}
-				old, err := plan.Backtest(cmd.Context(), set, rule, in.options(false), files)
-				if err != nil {
-					return err
-				}
+			if old != nil {
 				differences = b.Compare(old)
 			}
-			if err := printBacktest(cmd, b, differences, against != "", asJSON); err != nil {
+			if err := printBacktest(cmd, b, differences, old != nil, asJSON); err != nil {
 				return err
 			}
 			if html != "" {
@@ -81,6 +73,7 @@ own budget says.`,
 		},
 	}
 	in.register(cmd)
+	history.register(cmd)
 	f := cmd.Flags()
 	f.StringVar(&in.rules, "rules", "", "rule directory (default: the configuration's, else the pack that comes with liveward)")
 	f.StringVar(&against, "against", "", "compare with the rules of this directory")
@@ -90,6 +83,100 @@ own budget says.`,
 	f.BoolVar(&own, "own-budgets", false, "hold each rule to the budget that it states; more exit 1")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
+}
+
+// historyFlags say how far back the journal is read.
+type historyFlags struct {
+	journal bool
+	days    float64
+}
+
+func (h *historyFlags) register(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&h.journal, "journal", false, "run over the journal of the configuration's agent, running or stopped")
+	cmd.Flags().Float64Var(&h.days, "days", 7, "how many days of the journal")
+}
+
+func (h *historyFlags) since() (time.Duration, error) {
+	const most = 366
+	if !(h.days > 0 && h.days <= most) {
+		return 0, usageError{fmt.Errorf("--days %g: want more than 0, and at most %d", h.days, most)}
+	}
+	return time.Duration(h.days * 24 * float64(time.Hour)), nil
+}
+
+// runBacktest runs the rules over files or the journal, and those they are compared with, if any.
+func runBacktest(cmd *cobra.Command, in *offlineFlags, history *historyFlags, rule, against string, files []string) (b, old *rules.Backtest, err error) {
+	if !history.journal {
+		if len(files) == 0 {
+			return nil, nil, usageError{errors.New("requires at least 1 file, or --journal with -c")}
+		}
+		return backtestFiles(cmd, in, rule, against, files)
+	}
+	switch {
+	case len(files) > 0 || cmd.Flags().Changed("format") || cmd.Flags().Changed("source") || cmd.Flags().Changed("vendor"):
+		return nil, nil, usageError{errors.New("--journal has events: name no file, format, source or vendor beside it")}
+	case in.config == "":
+		return nil, nil, usageError{errors.New("--journal needs the agent's configuration: -c FILE")}
+	}
+	since, err := history.since()
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := agent.Load(in.config)
+	if err != nil {
+		return nil, nil, err
+	}
+	sets := []*rules.Set{plan.Rules}
+	if in.rules != "" {
+		if sets[0], err = plan.RuleSet(in.rules); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := known(sets[0], rule); err != nil {
+		return nil, nil, err
+	}
+	if against != "" {
+		set, err := plan.RuleSet(against)
+		if err != nil {
+			return nil, nil, err
+		}
+		sets = append(sets, set)
+	}
+	tests, err := plan.BacktestJournal(cmd.Context(), since, rule, sets...)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case len(tests) == 1:
+		return tests[0], nil, nil
+	}
+	return tests[0], tests[1], nil
+}
+
+func backtestFiles(cmd *cobra.Command, in *offlineFlags, rule, against string, files []string) (b, old *rules.Backtest, err error) {
+	plan, err := in.plan(cmd, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := known(plan.Rules, rule); err != nil {
+		return nil, nil, err
+	}
+	if b, err = plan.Backtest(cmd.Context(), plan.Rules, rule, in.options(false), files); err != nil || against == "" {
+		return b, nil, err
+	}
+	set, err := plan.RuleSet(against)
+	if err != nil {
+		return nil, nil, err
+	}
+	old, err = plan.Backtest(cmd.Context(), set, rule, in.options(false), files)
+	return b, old, err
+}
+
+// known refuses the id of a rule that the set does not have.
+func known(set *rules.Set, rule string) error {
+	if rule != "" && set.Rule(rule) == nil {
+		return fmt.Errorf("there is no rule %s", rule)
+	}
+	return nil
 }
 
 func printBacktest(cmd *cobra.Command, b *rules.Backtest, differences []rules.Difference, compared, asJSON bool) error {

@@ -150,19 +150,9 @@ func (a *Agent) open(ctx context.Context) error {
 }
 
 func (a *Agent) windowConfig() rules.WindowConfig {
-	lateness := make(map[string]time.Duration)
-	for _, in := range a.plan.inputs {
-		lateness[in.Name] = max(in.lateness(), 0)
-	}
-	return rules.WindowConfig{
-		LatenessOf: func(source string) time.Duration {
-			if d, ok := lateness[source]; ok {
-				return d
-			}
-			return pipeline.DefaultLateness
-		},
-		Clock: a.elapsed,
-	}
+	cfg := a.plan.windowConfig()
+	cfg.Clock = a.elapsed
+	return cfg
 }
 
 // elapsed is the time since the start, for measuring how long something takes.

@@ -12,6 +12,7 @@ func (a *Agent) controlRoutes() map[string]controlHandler {
 		"GET /v1/keys":                a.controlKeys,
 		"GET /v1/metrics":             a.controlMetrics(),
 		"GET /v1/rules":               a.controlRules,
+		"GET /v1/journal":             a.controlHistory,
 		"POST /v1/deadletters":        a.controlDeadLetters,
 		"POST /v1/deadletters/replay": a.controlReplay,
 	}
