@@ -87,7 +87,7 @@ func checkCommand() *cobra.Command {
 					return err
 				}
 			}
-			for _, line := range plan.Known() {
+			for _, line := range plan.Known(time.Now()) {
 				if _, err := fmt.Fprintln(out, line); err != nil {
 					return err
 				}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/liveward/liveward/internal/enrich"
 	"github.com/liveward/liveward/internal/event"
@@ -97,8 +98,11 @@ func (p *Plan) loadAddresses(f *strict.File) error {
 	return err
 }
 
-// Known says what enrichment has read, a line a file or list.
-func (p *Plan) Known() []string {
+// over tells that a list has entries, and that none is in force any more.
+func over(r enrich.FileReport, now time.Time) bool { return r.Ends != 0 && r.Ends <= now.UnixNano() }
+
+// Known says what enrichment has read, a line a file or list. now is for the entries that have expired.
+func (p *Plan) Known(now time.Time) []string {
 	var lines []string
 	if p.addresses == nil {
 		return nil
@@ -111,9 +115,12 @@ func (p *Plan) Known() []string {
 			}
 		}
 		if r.Kind == "database" {
-			line += fmt.Sprintf(": %d nodes", r.Entries)
+			line += fmt.Sprintf(": nodes %d", r.Entries)
 		} else {
-			line += fmt.Sprintf(": %d networks, %d entries skipped", r.Entries, r.Skipped)
+			line += fmt.Sprintf(": networks %d, skipped %d", r.Entries, r.Skipped)
+		}
+		if over(r, now) {
+			line += "; every entry has expired: is the list still fetched?"
 		}
 		lines = append(lines, line)
 	}
@@ -170,6 +177,7 @@ func loadRoster(path string) (*enrich.KeyRoster, error) {
 // knowledge keeps what enrichment knows in step with the files it is read from.
 type knowledge struct {
 	plan      *Plan
+	now       func() time.Time
 	log       *slog.Logger
 	addresses *enrich.Addresses
 	rosters   map[string]*enrich.KeyRoster // by path
@@ -177,8 +185,8 @@ type knowledge struct {
 	changing  event.Hash                   // the files as they were last looked at, where that differs
 }
 
-func newKnowledge(plan *Plan, log *slog.Logger) *knowledge {
-	k := &knowledge{plan: plan, log: log, addresses: plan.addresses, rosters: make(map[string]*enrich.KeyRoster)}
+func newKnowledge(plan *Plan, now func() time.Time, log *slog.Logger) *knowledge {
+	k := &knowledge{plan: plan, now: now, log: log, addresses: plan.addresses, rosters: make(map[string]*enrich.KeyRoster)}
 	for _, in := range plan.inputs {
 		if in.Keys != "" {
 			k.rosters[in.Keys] = in.enricher.Keys()
@@ -238,6 +246,9 @@ func (k *knowledge) reload() {
 
 func (k *knowledge) report(r enrich.FileReport) {
 	k.log.Info("enrichment file read", "kind", r.Kind, "name", r.Name, "path", r.Path, "entries", r.Entries, "skipped", r.Skipped, "sha256", r.SHA256)
+	if over(r, k.now()) {
+		k.log.Warn("every entry of the list has expired", "kind", r.Kind, "name", r.Name, "path", r.Path)
+	}
 }
 
 func (k *knowledge) fingerprint() event.Hash {

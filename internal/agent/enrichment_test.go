@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -119,7 +120,7 @@ func TestEnrichmentFollowsItsFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	k := newKnowledge(p, slog.New(slog.NewTextHandler(&out, nil)))
+	k := newKnowledge(p, func() time.Time { return time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC) }, slog.New(slog.NewTextHandler(&out, nil)))
 	said := func(want ...string) {
 		t.Helper()
 		for _, w := range want {
@@ -171,4 +172,13 @@ func TestEnrichmentFollowsItsFiles(t *testing.T) {
 	k.reload() // when asked to, at once
 	said("keys.yaml:1:16: unknown key", "entries=0")
 	call("203.0.113.8", "", "after")
+
+	replaceFile(t, "l.txt", "ip,valid_until\n203.0.113.8,2026-02-01\n203.0.113.9,2026-03-01\n")
+	k.reload()
+	said(`level=WARN msg="every entry of the list has expired" kind="network list" name=n path=l.txt`)
+	replaceFile(t, "l.txt", "ip,valid_until\n203.0.113.8,2026-02-01\n203.0.113.9,2026-03-02\n")
+	k.reload()
+	if strings.Contains(out.String(), "expired") {
+		t.Errorf("log: %s", out.String())
+	}
 }

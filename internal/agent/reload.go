@@ -16,7 +16,7 @@ const rulesPoll = 2 * time.Second
 // reloads loads rules and lists again, and the files of enrichment, when asked to, or when they have
 // changed.
 func (a *Agent) reloads(ctx context.Context, ask <-chan struct{}) error {
-	enrichment := newKnowledge(a.plan, a.log.With("component", "enrichment"))
+	enrichment := newKnowledge(a.plan, a.now, a.log.With("component", "enrichment"))
 	seen := fingerprint(a.plan.rulesFS)
 	tick := time.NewTicker(rulesPoll)
 	defer tick.Stop()

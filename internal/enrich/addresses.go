@@ -77,6 +77,7 @@ type FileReport struct {
 	Entries int    // networks; of a database those of the tree
 	Skipped int    // entries of a list that no address can match
 	SHA256  string // of the file
+	Ends    int64  // when the last of its entries expires, in nanoseconds; 0 where one does not
 }
 
 // addressFacts is what is known of one address.
@@ -206,6 +207,14 @@ func loadList(cfg *ListConfig) (*addressFile, error) {
 		f.list.entries = append(f.list.entries, listEntry{network: p.Masked()})
 	}
 	f.report.Entries, f.report.Skipped = len(f.list.entries), f.list.skipped
+	for i := range f.list.entries {
+		until := f.list.entries[i].until
+		if until == 0 {
+			f.report.Ends = 0
+			break
+		}
+		f.report.Ends = max(f.report.Ends, until)
+	}
 	return f, nil
 }
 

@@ -63,7 +63,7 @@ func openDatabase(path string) (*database, string, error) {
 // brokenDatabase is the error of a database that cannot be read. The library's own may quote it.
 func brokenDatabase(err error) error {
 	if pe, ok := errors.AsType[*os.PathError](err); ok {
-		return fmt.Errorf("copy: %w", pe.Err)
+		return fmt.Errorf("copy to %s: %w", os.TempDir(), pe.Err)
 	}
 	return errors.New("not a MaxMind database, or cut short; download it again")
 }

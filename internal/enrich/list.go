@@ -34,7 +34,7 @@ func ListFormats() []string {
 // Bounds of lists.
 const (
 	maxListBytes   = 64 << 20
-	maxListEntries = 1 << 20 // of all lists together as well
+	maxListEntries = 1 << 19 // of all lists together as well
 	maxListLine    = 64 << 10
 	maxLabel       = 128
 	maxProblems    = 100 // of one list

@@ -238,7 +238,7 @@ var fields = [NumFields]Field{
 	APIKeyOwner:                    {Name: "api_key.owner", Type: Keyword, Class: Plain, ECS: false, Doc: "Team or system that owns the key, from the key roster."},
 	APIKeyScope:                    {Name: "api_key.scope", Type: Keywords, Class: Plain, ECS: false, Doc: "Actions granted to the key, from the key roster."},
 	AppVersion:                     {Name: "app.version", Type: Keyword, Class: Identifier, ECS: false, Doc: "Version of the app in which the check was made."},
-	ClientAllowListed:              {Name: "client.allow_listed", Type: Bool, Class: Plain, ECS: false, Doc: "Whether client.ip is on the allow list of the key; absent when the key has no list."},
+	ClientAllowListed:              {Name: "client.allow_listed", Type: Bool, Class: Plain, ECS: false, Doc: "Whether client.ip is on the allow list of the key, else of its tenant or region; absent when there is none."},
 	ClientASNumber:                 {Name: "client.as.number", Type: Long, Class: Plain, ECS: true, Doc: "Autonomous system of client.ip."},
 	ClientASOrg:                    {Name: "client.as.organization.name", Type: Keyword, Class: Plain, ECS: true, Doc: "Holder of that autonomous system."},
 	ClientGeoCity:                  {Name: "client.geo.city_name", Type: Keyword, Class: Plain, ECS: true, Doc: "City of client.ip."},
