@@ -10,6 +10,8 @@ import (
 )
 
 // The rules of the default pack that the traffic is made for.
+//
+//nolint:gosec // ids of rules, one of which has the word pass in it
 const (
 	ruleBurst         = "lw.auth.burst-per-ip"
 	ruleSpray         = "lw.auth.spray-keys"
