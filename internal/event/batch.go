@@ -41,7 +41,8 @@ type Position struct {
 	Ordinal     uint64 `json:"ordinal"`            // 1 for the first file seen at the path, then ascending
 	Fingerprint Hash   `json:"fingerprint"`        // hash of the file's first line, zero until it is complete
 	Check       Hash   `json:"check,omitzero"`     // the file collector's hash of the bytes before CheckAt: tells files with one first line apart
-	CheckAt     int64  `json:"check_at,omitzero"`  // where Check ends; not End, because a batch may be journaled in parts
+	CheckAt     int64  `json:"check_at,omitzero"`  // where Check ends, or Cursor stands; not End, because a batch may be journaled in parts
+	Cursor      string `json:"cursor,omitempty"`   // the journald collector's: the entry that ends at CheckAt
 	Start       int64  `json:"start"`              // first byte of this batch
 	End         int64  `json:"end"`                // byte after the last one of this batch
 	Done        bool   `json:"done,omitempty"`     // the file was rotated away and is read to its end
