@@ -234,7 +234,7 @@ func enrichStep(name string) string {
 		{"event.category", "status and credentials"},
 		{"event.type", "status and credentials"},
 		{"api_key.", "key roster or URL"},
-		{"client.allow_listed", "key roster: the key's allow list"},
+		{"client.allow_listed", "allow list of the key, else of its tenant or region"},
 		{"data.region_allowed", "key roster"},
 		{"client.geo.", "geo database"},
 		{"client.as.", "geo database"},
