@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,6 +38,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"awaitlines":  awaitLines,
+			"awaitmatch":  awaitMatch,
 			"awaitsocket": awaitSocket,
 			"lines":       countLines,
 			"terminate":   terminate,
@@ -58,6 +60,25 @@ func awaitLines(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s has %d lines after three minutes, want %d", args[0], strings.Count(string(data), "\n"), want)
+		}
+	}
+}
+
+// awaitMatch waits until a line of a file matches an expression: awaitmatch FILE REGEXP.
+func awaitMatch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: awaitmatch file regexp")
+	}
+	want, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	path := ts.MkAbs(args[0])
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		data, err := os.ReadFile(path)
+		if err == nil && want.Match(data) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no line of %s matches %s after two minutes", args[0], args[1])
 		}
 	}
 }

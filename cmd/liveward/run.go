@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -82,15 +83,8 @@ func checkCommand() *cobra.Command {
 					return err
 				}
 			}
-			for _, p := range plan.Warnings(time.Now()) {
-				if _, err := fmt.Fprintln(out, p.Error()); err != nil {
-					return err
-				}
-			}
-			for _, line := range plan.Known(time.Now()) {
-				if _, err := fmt.Fprintln(out, line); err != nil {
-					return err
-				}
+			if err := printWarnings(out, plan, config); err != nil {
+				return err
 			}
 			for _, line := range plan.Remarks() {
 				if _, err := fmt.Fprintln(out, "remark:", line); err != nil {
@@ -112,4 +106,22 @@ func checkCommand() *cobra.Command {
 	configFlag(cmd, &config)
 	cmd.Flags().BoolVar(&online, "online", false, "also ask Elasticsearch what the key may do")
 	return cmd
+}
+
+// printWarnings says what is probably not meant in the rules. Nobody changes the pack within the program:
+// of its rules a number is enough.
+func printWarnings(out io.Writer, plan *agent.Plan, config string) error {
+	if plan.Config.Rules.Dir == "" {
+		if blind := len(plan.Blind()); blind > 0 {
+			_, err := fmt.Fprintf(out, "remark: %d of the pack's rules are blind here, because no input provides a field they need: liveward rules list -c %s\n", blind, config)
+			return err
+		}
+		return nil
+	}
+	for _, p := range plan.Warnings(time.Now()) {
+		if _, err := fmt.Fprintln(out, p.Error()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

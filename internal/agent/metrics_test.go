@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/alerting"
+	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/internal/journal"
 )
 
@@ -177,5 +179,46 @@ func TestMetricsGuard(t *testing.T) {
 		if w.Code != tc.want {
 			t.Errorf("%+v: %d", tc, w.Code)
 		}
+	}
+}
+
+// What is listened on serves metrics and nothing else, to those on the allow list.
+func TestMetricsListener(t *testing.T) {
+	a := running(t, 1, nil)
+	for _, tc := range []struct {
+		allow string
+		path  string
+		want  int // 0: not even a connection
+	}{
+		{"127.0.0.0/8", "/metrics", http.StatusOK},
+		{"127.0.0.0/8", "/", http.StatusNotFound},
+		{"192.0.2.0/24", "/metrics", 0},
+	} {
+		p := metricsPlan{allow: []netip.Prefix{netip.MustParsePrefix(tc.allow)}}
+		ctx, stop := context.WithCancel(t.Context())
+		ln, err := listen.Open(ctx, listen.Config{Address: "127.0.0.1:0", Allow: p.allow, Conns: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			p.serve(ctx, ln, a.metricsHandler(), slog.New(slog.DiscardHandler))
+		}()
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ln.Addr().String()+tc.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		got := 0
+		if answer, err := client.Do(r); err == nil {
+			got = answer.StatusCode
+			_ = answer.Body.Close()
+		}
+		if got != tc.want {
+			t.Errorf("%+v: %d", tc, got)
+		}
+		stop()
+		<-served
 	}
 }
