@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -466,6 +467,7 @@ func TestReloadWhileEventsFlow(t *testing.T) {
 		}
 		a = next
 		e.Use(e.Keys(), a)
+		runtime.GC() // what is out of use is unmapped
 	}
 	close(done)
 	wg.Wait()
