@@ -130,11 +130,11 @@ func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Lo
 	if cfg.Source == "" {
 		return nil, errors.New("s3: no source name")
 	}
-	if err := checkURL(cfg.Queue); err != nil {
+	if err := CheckURL(cfg.Queue); err != nil {
 		return nil, fmt.Errorf("s3: queue: %w", err)
 	}
 	if cfg.Endpoint != "" {
-		if err := checkURL(cfg.Endpoint); err != nil {
+		if err := CheckURL(cfg.Endpoint); err != nil {
 			return nil, fmt.Errorf("s3: endpoint: %w", err)
 		}
 	}
@@ -177,8 +177,8 @@ var _ collectors.Collector = (*Collector)(nil)
 // queueHost is how queues of AWS are addressed.
 var queueHost = regexp.MustCompile(`^sqs(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$`)
 
-// checkURL holds that what is sent somewhere cannot be read on the way.
-func checkURL(text string) error {
+// CheckURL holds that what is sent somewhere cannot be read on the way.
+func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
 		return errors.New("is no URL such as https://sqs.eu-central-1.amazonaws.com/123456789012/liveness-logs")
