@@ -54,6 +54,8 @@ type Detector struct {
 	slot    int               // of the next snapshot
 	kept    [snapshots]uint64 // cursors of the snapshots that are stored
 	dirty   bool
+	storing *storing // the snapshot that is being stored
+	spare   []byte   // memory for the next
 
 	stats atomic.Pointer[DetectorStats]
 }
@@ -97,6 +99,7 @@ func (d *Detector) Stats() DetectorStats { return *d.stats.Load() }
 // Run reads until ctx is done, then stores a last snapshot and returns nil.
 func (d *Detector) Run(ctx context.Context) error {
 	defer d.codec.Close()
+	defer d.awaitSnapshot()
 	if err := d.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped before it had begun
@@ -114,10 +117,14 @@ func (d *Detector) Run(ctx context.Context) error {
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if d.dirty {
-		return d.snapshot(last)
+	d.awaitSnapshot()
+	if !d.dirty {
+		return nil
 	}
-	return nil
+	if err := d.snapshot(last); err != nil {
+		return err
+	}
+	return d.storedSnapshot(true)
 }
 
 // open restores the newest snapshot whose cursor the journal holds, and learns what was emitted.
@@ -422,40 +429,4 @@ func decodeAlerts(body []byte) ([]*event.Alert, error) {
 		out = append(out, a)
 	}
 	return out, nil
-}
-
-func (d *Detector) maybeSnapshot(ctx context.Context) error {
-	// A journal that is full waits for the oldest snapshot: it comes on though nothing is read.
-	if (!d.dirty && d.needed() >= d.cursor.Seq) || d.now().Sub(d.taken) < snapshotInterval {
-		return nil
-	}
-	if err := d.snapshot(ctx); err != nil {
-		// The snapshot before serves as well; only more has to be read again.
-		d.log.Warn("snapshot was not stored", "error", err)
-		d.taken = d.now()
-	}
-	return nil
-}
-
-func (d *Detector) snapshot(ctx context.Context) error {
-	var joins []byte
-	var err error
-	if d.joins != nil {
-		if joins, err = d.joins.engine.AppendSnapshot(nil); err != nil {
-			return err
-		}
-	}
-	head, err := json.Marshal(snapshotHead{Cursor: d.cursor, Ruleset: d.ruleset, Alerts: d.alerts, Derived: d.derived.ref, Joins: len(joins)})
-	if err != nil {
-		return fmt.Errorf("snapshot: %w", err)
-	}
-	data := d.windows.AppendSnapshot(append(append(head, '\n'), joins...))
-	if err := d.j.PutBlob(ctx, snapshotBlob(d.slot), data); err != nil {
-		return err
-	}
-	d.kept[d.slot] = d.cursor.Seq
-	d.slot = (d.slot + 1) % snapshots
-	d.taken = d.now()
-	d.dirty = false
-	return nil
 }

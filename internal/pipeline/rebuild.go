@@ -167,7 +167,7 @@ func (d *Detector) rematch(body []byte, set *rules.Set) ([]event.Signal, error) 
 	}
 	var buf event.SignalBuffer
 	var ev event.Event
-	m := newRematcher(d.set)
+	m := newRematcher(set)
 	for i := range docs {
 		ev.Reset()
 		if err := ev.DecodeJSON(docs[i].JSON); err != nil {

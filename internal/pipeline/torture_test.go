@@ -247,11 +247,11 @@ func TestReloadWithinABurst(t *testing.T) {
 		{"logic unchanged", burst(5, "30s", "1ms", "another title for {client.ip}")},
 		{"threshold changed", burst(7, "30s", "1ms", "{count} refusals from {client.ip}")},
 		{"window longer", burst(12, "2m", "1ms", "{count} refusals from {client.ip}")},
-		{"a spike, against a minute before", kind("[client.ip]", "window: 5s\nspike: {of: 'http.response.status_code == 401', factor: 1.2, min_hits: 2, baseline: 1m, warmup: 40s}\nsuppress: 1ms")},
-		{"values not seen for a minute", kind("[client.ip]", "first_seen: {of: [http.request.id], history: 1m, learn: 45s, again: 1s}")},
-		{"a sequence of a minute", kind("[client.ip]", "window: 1m\nsequence: [{name: a, when: http.response.status_code == 401, at_least: 20}, {name: b, when: http.response.status_code == 200}]\nsuppress: 1ms")},
-		{"different values of a minute", kind("[client.ip]", "window: 1m\ndistinct: {of: http.request.id, at_least: 30}\nsuppress: 0s")},
-		{"a rule on alerts of a minute", kind("[client.ip]", "window: 1m\nchain: {as: count, at_least: 4}\nsuppress: 1ms")},
+		{"a spike, against a minute before", kind("window: 5s\nspike: {of: 'http.response.status_code == 401', factor: 1.2, min_hits: 2, baseline: 1m, warmup: 40s}\nsuppress: 1ms")},
+		{"values not seen for a minute", kind("first_seen: {of: [http.request.id], history: 1m, learn: 45s, again: 1s}")},
+		{"a sequence of a minute", kind("window: 1m\nsequence: [{name: a, when: http.response.status_code == 401, at_least: 20}, {name: b, when: http.response.status_code == 200}]\nsuppress: 1ms")},
+		{"different values of a minute", kind("window: 1m\ndistinct: {of: http.request.id, at_least: 30}\nsuppress: 0s")},
+		{"a rule on alerts of a minute", kind("window: 1m\nchain: {as: count, at_least: 4}\nsuppress: 1ms")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := ruleset(t, burst(5, "30s", "1ms", "{count} refusals from {client.ip}"), single)
@@ -299,12 +299,12 @@ func TestReloadWithinABurst(t *testing.T) {
 }
 
 // kind is a rule with the id of burst and everything else of another.
-func kind(by, rest string) string {
+func kind(rest string) string {
 	when := "gateway.auth == \"refused\" or http.response.status_code < 500"
 	if strings.Contains(rest, "chain:") {
 		when = "rule.id == \"t.each\""
 	}
-	return fmt.Sprintf("id: t.burst\nversion: 2\ndescription: for tests\ntitle: another\nseverity: high\nwhen: %s\nby: %s\n%s\nplaybook: t/p\ntests: [{name: quiet, events: [{at: 0s}], alerts: []}]\n", when, by, rest)
+	return fmt.Sprintf("id: t.burst\nversion: 2\ndescription: for tests\ntitle: another\nseverity: high\nwhen: %s\nby: [client.ip]\n%s\nplaybook: t/p\ntests: [{name: quiet, events: [{at: 0s}], alerts: []}]\n", when, rest)
 }
 
 // from leaves the alerts of events from a time on.
