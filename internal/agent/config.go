@@ -48,6 +48,7 @@ type InputConfig struct {
 	Push           *PushConfig     `yaml:"push" doc:"Lines over HTTP instead of paths."`
 	Syslog         *SyslogConfig   `yaml:"syslog" doc:"Syslog over the network instead of paths."`
 	OTLP           *OTLPConfig     `yaml:"otlp" doc:"Log records of OTLP over HTTP instead of paths."`
+	NATS           *NATSConfig     `yaml:"nats" doc:"Messages of a NATS server instead of paths."`
 	Format         string          `yaml:"format" doc:"Format of the lines, or auto."`
 	Envelope       string          `yaml:"envelope" doc:"What the transport puts around lines: auto, none, cri, docker or syslog."`
 	Columns        string          `yaml:"columns" doc:"Columns of W3C logs before their first #Fields directive, of account_csv before its first header."`

@@ -59,6 +59,26 @@ type SyslogConfig struct {
 	MaxConnections int         `yaml:"max_connections" doc:"Connections at a time, of tcp and of secure each."`
 }
 
+// NATSConfig takes messages of a NATS server that is not liveward's own.
+type NATSConfig struct {
+	URLs           []string        `yaml:"urls" doc:"Addresses of the servers; tls://host:port, or nats://host:port on loopback."`
+	Stream         string          `yaml:"stream" doc:"JetStream stream to read. Left out: a core subject, whose messages are lost while nobody can take them."`
+	Consumer       string          `yaml:"consumer" doc:"Durable name of the stream's consumer; made where there is none. Default: liveward-<input>."`
+	Subjects       []string        `yaml:"subjects" doc:"Subjects of the stream, all where left out; or the one core subject."`
+	Queue          string          `yaml:"queue" doc:"Queue group of a core subject."`
+	CredsFile      string          `yaml:"creds_file" doc:"File of credentials, mode 0600."`
+	NkeyFile       string          `yaml:"nkey_file" doc:"File of a user's nkey seed, mode 0600."`
+	Token          SecretRef       `yaml:"token" doc:"Token."`
+	User           string          `yaml:"user" doc:"Name of a user."`
+	Password       SecretRef       `yaml:"password" doc:"Its password."`
+	CAFile         string          `yaml:"ca_file" doc:"PEM of the authorities to trust. Left out: the system's."`
+	ClientCert     string          `yaml:"client_cert" doc:"PEM file of a client certificate."`
+	ClientKey      SecretRef       `yaml:"client_key" doc:"Its key, PEM."`
+	AllowPlaintext bool            `yaml:"allow_plaintext" doc:"Allow other hosts than loopback without TLS."`
+	AckWait        strict.Duration `yaml:"ack_wait" doc:"Time after which a new consumer gives a message again that was not acknowledged."`
+	Buffer         strict.Size     `yaml:"buffer" doc:"Messages of a core subject that may wait for the journal; what comes beyond is lost, and counted."`
+}
+
 // InputDefaults are an input with every kind it can be of, before keys are read.
 func InputDefaults() InputConfig {
 	in := DefaultInput()
@@ -69,6 +89,7 @@ func InputDefaults() InputConfig {
 	in.OTLP = &otlpConfig
 	in.OTLP.Listen, in.OTLP.Path = "127.0.0.1:4318", otlp.Path
 	in.Syslog = &SyslogConfig{Framing: "auto", Buffer: 4 << 20, MaxConnections: 512}
+	in.NATS = &NATSConfig{AckWait: minutes(1), Buffer: 16 << 20}
 	return in
 }
 
@@ -97,6 +118,7 @@ func (in *InputConfig) kinds() (kinds []kind, keys []string) {
 	add("push", in.Push)
 	add("syslog", in.Syslog)
 	add("otlp", in.OTLP)
+	add("nats", in.NATS)
 	return kinds, keys
 }
 
@@ -114,6 +136,7 @@ func fillInput(in *InputConfig) {
 	fillKind(in.Push, d.Push)
 	fillKind(in.Syslog, d.Syslog)
 	fillKind(in.OTLP, d.OTLP)
+	fillKind(in.NATS, d.NATS)
 }
 
 func fill[T comparable](to *T, value T) {
@@ -145,7 +168,7 @@ func (in *InputConfig) readsFiles() bool {
 // useStdin makes an input read standard input, and keeps the lateness of what it read before.
 func (in *InputConfig) useStdin() {
 	fillInput(in)
-	in.Paths, in.Push, in.Syslog, in.OTLP = []string{"-"}, nil, nil, nil
+	in.Paths, in.Push, in.Syslog, in.OTLP, in.NATS = []string{"-"}, nil, nil, nil, nil
 }
 
 // Inputs says in a line each what the inputs are.

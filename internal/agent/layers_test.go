@@ -41,7 +41,7 @@ func doors() map[string][]string {
 		"github.com/expr-lang/":    {"rules"},
 		"github.com/fsnotify/":     {"collectors/file"},
 		"github.com/goccy/":        {"internal/strict", "rules"},
-		"github.com/nats-io/":      {"internal/journal"},
+		"github.com/nats-io/":      {"internal/journal", "collectors/nats"},
 		"github.com/oschwald/":     {"internal/enrich"},
 		"github.com/prometheus/":   {"internal/agent"},
 		"github.com/slack-go/":     {"alerting/slack"},

@@ -1,0 +1,289 @@
+// Package nats collects messages of a NATS server that is not liveward's own: a durable consumer of a
+// JetStream stream, or a core subject. A message holds what a push may hold: a line, lines, or JSON.
+//
+// A message of a stream is acknowledged when its lines are in the journal, and not before; it comes
+// again after a failure, and its lines have the same ids then, for they are made of the stream and the
+// sequence. It never answers a message of a core subject: NATS has no word for it there, so that what
+// finds no room while the journal pushes back is lost, and counted.
+package nats
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/internal/deliver"
+	"github.com/liveward/liveward/collectors/push"
+	"github.com/liveward/liveward/internal/event"
+)
+
+// Path is the path of NATS lines in positions.
+const Path = "-nats"
+
+// Config is what a collector needs to know. Zero values of sizes, counts and durations mean the
+// defaults.
+type Config struct {
+	Source   string   // the configuration's name of the log
+	URLs     []string // nats:// or tls://host:port; one that answers is used
+	Stream   string   // a stream, to be read by a durable consumer; none: a core subject
+	Consumer string   // the consumer's durable name; liveward-<source>
+	Subjects []string // of the stream, all where empty; or the core subject
+	Queue    string   // queue group of a core subject
+	Start    Start    // where a consumer begins that is not there yet
+	Login    Login
+	TLS      TLS
+	// Plaintext allows connections to other hosts without TLS.
+	Plaintext bool
+
+	MaxLine  int           // bytes of a line; what is longer is cut and marked; 1 MiB
+	Batch    int           // messages that are asked for at a time; 512
+	Buffer   int           // bytes of messages of a core subject that may wait for the journal; 16 MiB
+	AckWait  time.Duration // after which a message comes again that was not acknowledged; 1 min
+	Again    time.Duration // after which it comes again when the journal pushed back; 5 s
+	Patience time.Duration // how long messages wait for the journal before they are given back; 10 s
+	Tick     time.Duration // between positions, also while nothing comes; 5 s
+}
+
+// Start is where a new consumer begins.
+type Start string
+
+// The places to start.
+const (
+	StartBeginning Start = "beginning"
+	StartEnd       Start = "end"
+)
+
+// Login is how the collector proves who it is. One way at most.
+type Login struct {
+	CredsFile      string // of a user's JWT and seed; read again at each connection
+	NkeyFile       string // of a seed
+	Token          string
+	User, Password string
+}
+
+// TLS is what the server is known by, and what the collector shows. PEM.
+type TLS struct {
+	CA          []byte // authorities to trust; the system's where empty
+	Certificate []byte
+	Key         []byte
+}
+
+func (t *TLS) config() (*tls.Config, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(t.CA) > 0 {
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(t.CA) {
+			return nil, errors.New("CA holds no certificate")
+		}
+	}
+	if len(t.Certificate) > 0 || len(t.Key) > 0 {
+		pair, err := tls.X509KeyPair(t.Certificate, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("certificate and key: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, nil
+}
+
+func (c *Config) defaults() {
+	count := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	span := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	count(&c.MaxLine, 1<<20)
+	count(&c.Batch, 512)
+	count(&c.Buffer, 16<<20)
+	span(&c.AckWait, time.Minute)
+	span(&c.Again, 5*time.Second)
+	span(&c.Patience, 10*time.Second)
+	span(&c.Tick, 5*time.Second)
+	if c.Consumer == "" {
+		c.Consumer = "liveward-" + c.Source
+	}
+	if c.Start == "" {
+		c.Start = StartBeginning
+	}
+}
+
+const (
+	connectTime = 10 * time.Second
+	drainTime   = 2 * time.Second
+	batchBytes  = 4 << 20
+)
+
+// Collector takes the messages of one stream or subject.
+type Collector struct {
+	cfg     Config
+	now     func() time.Time
+	log     *slog.Logger
+	options []nats.Option
+	journal *deliver.Committer
+	known   *memory
+	stats   counters
+}
+
+// New makes a collector. It connects to nothing. resume are the positions the journal holds of it.
+func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Logger) (*Collector, error) {
+	cfg.defaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	c := &Collector{
+		cfg: cfg, now: now, log: log.With("component", "collectors/nats", "source", cfg.Source),
+		journal: deliver.New(cfg.Source, Path, resume, now),
+	}
+	c.journal.Pushback = func() { c.stats.add(func(s *Stats) { s.Pushbacks++ }) }
+	var err error
+	if c.known, err = newMemory(c.journal.Durable()); err != nil {
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	if c.options, err = c.connection(); err != nil {
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	return c, nil
+}
+
+var _ collectors.Collector = (*Collector)(nil)
+
+func (c *Config) validate() error {
+	switch {
+	case c.Source == "":
+		return errors.New("no source name")
+	case len(c.URLs) == 0:
+		return errors.New("no address of a server")
+	case c.Stream == "" && len(c.Subjects) != 1:
+		return errors.New("without a stream exactly one subject is wanted")
+	case c.Stream != "" && c.Queue != "":
+		return errors.New("a queue group is for core subjects: several agents share a stream's consumer by its name")
+	case c.Start != StartBeginning && c.Start != StartEnd:
+		return fmt.Errorf("unknown start %q; known are beginning and end", string(c.Start))
+	case c.MaxLine < 0 || c.Batch < 0 || c.Buffer < 0 || c.AckWait <= 0:
+		return errors.New("limits must be positive")
+	case c.Patience >= c.AckWait:
+		return errors.New("messages come again before the journal was waited for: patience must be below the time to acknowledge")
+	}
+	for _, u := range c.URLs {
+		remote, secure, err := address(u)
+		if err != nil {
+			return err
+		}
+		if remote && !secure && !c.Plaintext && !c.TLS.given() {
+			return errors.New("another host is spoken to without TLS: use tls://, or allow it")
+		}
+	}
+	return nil
+}
+
+func (t *TLS) given() bool { return len(t.CA) > 0 || len(t.Certificate) > 0 }
+
+// address tells whether a URL leads to another host, and whether it wants TLS.
+func address(s string) (remote, secure bool, err error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || u.Scheme != "nats" && u.Scheme != "tls" {
+		return false, false, errors.New("an address is no nats://host:port or tls://host:port")
+	}
+	if u.User != nil {
+		return false, false, errors.New("an address has a name or a password in it: log in by the keys for that")
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()), u.Scheme == "tls", nil
+}
+
+// connection is how the server is connected to.
+func (c *Collector) connection() ([]nats.Option, error) {
+	options := []nats.Option{
+		nats.Name("liveward " + c.cfg.Source), nats.Timeout(connectTime), nats.MaxReconnects(-1), nats.DrainTimeout(drainTime),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				c.log.Warn("connection is lost: connecting again", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) { c.log.Info("connected again", "server", nc.ConnectedUrlRedacted()) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if !errors.Is(err, nats.ErrSlowConsumer) { // that is counted as lost
+				c.log.Warn("server reports", "error", err)
+			}
+		}),
+	}
+	secure := c.cfg.TLS.given()
+	for _, u := range c.cfg.URLs {
+		_, wanted, err := address(u)
+		if err != nil {
+			return nil, err
+		}
+		secure = secure || wanted
+	}
+	if secure {
+		cfg, err := c.cfg.TLS.config()
+		if err != nil {
+			return nil, fmt.Errorf("tls: %w", err)
+		}
+		options = append(options, nats.Secure(cfg))
+	}
+	switch l := c.cfg.Login; {
+	case l.CredsFile != "":
+		options = append(options, nats.UserCredentials(l.CredsFile))
+	case l.NkeyFile != "":
+		nkey, err := nats.NkeyOptionFromSeed(l.NkeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("nkey: %w", err)
+		}
+		options = append(options, nkey)
+	case l.Token != "":
+		options = append(options, nats.Token(l.Token))
+	case l.User != "":
+		options = append(options, nats.UserInfo(l.User, l.Password))
+	}
+	return options, nil
+}
+
+// Collect implements collectors.Collector.
+func (c *Collector) Collect(ctx context.Context, sink collectors.Sink) error {
+	options := nats.GetDefaultOptions()
+	options.Servers = c.cfg.URLs
+	for _, o := range c.options {
+		if err := o(&options); err != nil {
+			return fmt.Errorf("nats: %w", err)
+		}
+	}
+	nc, err := options.Connect()
+	if err != nil {
+		return fmt.Errorf("nats: connect: %w", err)
+	}
+	defer nc.Close()
+	c.log.Info("connected", "server", nc.ConnectedUrlRedacted())
+	if c.cfg.Stream != "" {
+		return c.consume(ctx, nc, sink)
+	}
+	return c.subscribe(ctx, nc, sink)
+}
+
+// lines are the lines of a message. What cannot be taken apart is one line, for its format to refuse.
+func (c *Collector) lines(data []byte) *push.Lines {
+	whole := append([]byte(nil), data...) // taking apart writes
+	lines := push.NewLines(c.cfg.MaxLine, len(data)+1, int64(batchBytes+16*len(data)))
+	if lines.Text(data) == nil {
+		return lines
+	}
+	lines = push.NewLines(c.cfg.MaxLine, 1, int64(len(whole)))
+	if err := lines.Value(whole); err != nil {
+		c.log.Error("message of no line", "error", err)
+	}
+	return lines
+}

@@ -1,0 +1,472 @@
+package nats_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/collectorstest"
+	"github.com/liveward/liveward/collectors/nats"
+	"github.com/liveward/liveward/internal/event"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// broker is a server of its own, as a bank runs one.
+type broker struct {
+	*server.Server
+	t testing.TB
+}
+
+func startBroker(t testing.TB, change func(*server.Options)) *broker {
+	t.Helper()
+	b := launch(t, change)
+	b.ready()
+	return b
+}
+
+func (b *broker) ready() {
+	b.t.Helper()
+	if !b.ReadyForConnections(30 * time.Second) {
+		b.t.Fatal("the server does not come up")
+	}
+}
+
+func launch(t testing.TB, change func(*server.Options)) *broker {
+	t.Helper()
+	o := &server.Options{ServerName: "broker", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()}
+	if change != nil {
+		change(o)
+	}
+	s, err := server.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	return &broker{s, t}
+}
+
+func (b *broker) connect(options ...natsgo.Option) *natsgo.Conn {
+	b.t.Helper()
+	nc, err := natsgo.Connect(b.ClientURL(), options...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(nc.Close)
+	return nc
+}
+
+func (b *broker) stream(name string, replicas int, subjects ...string) jetstream.JetStream {
+	b.t.Helper()
+	js, err := jetstream.New(b.connect())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, err = js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: name, Subjects: subjects, Replicas: replicas})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return js
+}
+
+func publish(t testing.TB, js jetstream.JetStream, subject string, bodies ...string) {
+	t.Helper()
+	for _, body := range bodies {
+		if _, err := js.Publish(t.Context(), subject, []byte(body), jetstream.WithRetryAttempts(100), jetstream.WithRetryWait(50*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func newCollector(t testing.TB, cfg nats.Config, resume []event.Position, now func() time.Time) *nats.Collector {
+	t.Helper()
+	cfg.Source, cfg.Tick = "bus", 100*time.Millisecond
+	c, err := nats.New(cfg, resume, now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestContract(t *testing.T) {
+	t.Run("stream", func(t *testing.T) {
+		collectorstest.Run(t, func(t *testing.T) collectorstest.Input {
+			b := startBroker(t, nil)
+			js := b.stream("LOGS", 1, "logs.>")
+			return collectorstest.Input{
+				New: func(t *testing.T, resume []event.Position, now func() time.Time) collectors.Collector {
+					return newCollector(t, nats.Config{URLs: []string{b.ClientURL()}, Stream: "LOGS"}, resume, now)
+				},
+				Write:   func(t *testing.T, lines ...string) { publish(t, js, "logs.gateway", lines...) },
+				Resumes: true, Reorders: true,
+			}
+		})
+	})
+	t.Run("subject", func(t *testing.T) {
+		collectorstest.Run(t, func(t *testing.T) collectorstest.Input {
+			b := startBroker(t, nil)
+			nc := b.connect()
+			return collectorstest.Input{
+				New: func(t *testing.T, resume []event.Position, now func() time.Time) collectors.Collector {
+					return newCollector(t, nats.Config{URLs: []string{b.ClientURL()}, Subjects: []string{"logs.gateway"}}, resume, now)
+				},
+				Write: func(t *testing.T, lines ...string) {
+					// Nothing is kept for those who come later: it is waited for the subscription.
+					await(t, "the subscription", func() bool { return interested(b, "logs.gateway") })
+					for _, l := range lines {
+						if err := nc.Publish("logs.gateway", []byte(l)); err != nil {
+							t.Fatal(err)
+						}
+					}
+					_ = nc.Flush()
+				},
+			}
+		})
+	})
+}
+
+func interested(b *broker, subject string) bool {
+	return b.GlobalAccount().SubscriptionInterest(subject)
+}
+
+func await(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// A message may hold what a push may hold; what cannot be taken apart is one line, and never dropped.
+func TestBodies(t *testing.T) {
+	b := startBroker(t, nil)
+	js := b.stream("LOGS", 1, "logs")
+	sink := collectorstest.NewSink(t)
+	c := newCollector(t, nats.Config{URLs: []string{b.ClientURL()}, Stream: "LOGS", MaxLine: 100}, nil, time.Now)
+	run := collectorstest.Start(t, c, sink)
+	publish(t, js, "logs", "one\ntwo\n", `[{"a":1},{"a":2}]`, "", "{\"requestId\":\"1\",\n\"records\":[{\"data\":\"*\"}]}", strings.Repeat("x", 200))
+	sink.WaitLines(6)
+	run.Stop(t)
+	want := []string{"one", "two", `{"a":1}`, `{"a":2}`, `{"requestId":"1", "records":[{"data":"*"}]}`, strings.Repeat("x", 100)}
+	if diff := cmp.Diff(want, sink.Texts()); diff != "" {
+		t.Errorf("lines differ (-want +got):\n%s", diff)
+	}
+}
+
+// While the journal takes nothing, messages are given back, and come again; each is acknowledged once
+// it is durable, and none is there twice.
+func TestPushback(t *testing.T) {
+	b := startBroker(t, nil)
+	js := b.stream("LOGS", 1, "logs")
+	var mu sync.Mutex
+	refuse := true
+	got := map[string]int{}
+	c := newCollector(t, nats.Config{URLs: []string{b.ClientURL()}, Stream: "LOGS", Patience: 20 * time.Millisecond, Again: 50 * time.Millisecond}, nil, time.Now)
+	run := collectorstest.Start(t, c, collectorstest.SinkFunc(func(_ context.Context, b *event.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if refuse && len(b.Lines) > 0 {
+			return collectors.ErrPushback
+		}
+		for _, l := range b.Lines {
+			got[string(l.Data)]++
+		}
+		return nil
+	}))
+	for i := range 50 {
+		publish(t, js, "logs", fmt.Sprint(i))
+	}
+	await(t, "messages that are given back", func() bool { return c.Stats().Returned > 50 })
+	mu.Lock()
+	refuse = false
+	mu.Unlock()
+	consumer, err := js.Consumer(t.Context(), "LOGS", "liveward-bus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the acknowledgements", func() bool {
+		info, err := consumer.Info(t.Context())
+		return err == nil && info.NumAckPending == 0 && info.NumPending == 0 && info.AckFloor.Stream == 50
+	})
+	run.Stop(t)
+	if len(got) != 50 {
+		t.Errorf("%d lines of 50", len(got))
+	}
+	for line, n := range got {
+		if n != 1 {
+			t.Errorf("line %s is there %d times", line, n)
+		}
+	}
+}
+
+// What was journaled and not acknowledged comes again with the ids it had, and is known.
+func TestRedelivery(t *testing.T) {
+	b := startBroker(t, nil)
+	js := b.stream("LOGS", 1, "logs")
+	ids := map[event.Hash]int{}
+	var mu sync.Mutex
+	crash := errors.New("crash")
+	fail := true
+	record := func(_ int, b *event.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, p := range b.Positions {
+			if p.Ordinal > 1 {
+				ids[p.Fingerprint]++
+			}
+		}
+		if fail && len(b.Lines) > 0 {
+			return crash
+		}
+		return nil
+	}
+	sink := collectorstest.NewSink(t)
+	sink.After = record
+	cfg := nats.Config{URLs: []string{b.ClientURL()}, Stream: "LOGS"}
+	publish(t, js, "logs", "one", "two", "three")
+	run := collectorstest.Start(t, newCollector(t, cfg, nil, time.Now), sink)
+	if err := run.Wait(t); !errors.Is(err, crash) {
+		t.Fatalf("Collect returned %v", err)
+	}
+	mu.Lock()
+	fail = false
+	mu.Unlock()
+	before := sink.Positions()
+	sink.Restart()
+	publish(t, js, "logs", "four")
+	c := newCollector(t, cfg, before, time.Now)
+	run = collectorstest.Start(t, c, sink)
+	sink.WaitLines(4)
+	await(t, "the redelivery", func() bool { return c.Stats().Messages >= 4 })
+	run.Stop(t)
+	// An agent whose journal was lost has them again, with the same ids: a store has them once.
+	for _, l := range sink.Texts() {
+		if strings.Count(strings.Join(sink.Texts(), ","), l) != 1 {
+			t.Errorf("lines %q", sink.Texts())
+		}
+	}
+	js2, err := jetstream.New(b.connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js2.DeleteConsumer(t.Context(), "LOGS", "liveward-bus"); err != nil {
+		t.Fatal(err)
+	}
+	other := collectorstest.NewSink(t)
+	other.After = record
+	run = collectorstest.Start(t, newCollector(t, cfg, nil, time.Now), other)
+	other.WaitLines(4)
+	run.Stop(t)
+	if len(ids) != 4 {
+		t.Errorf("%d ids of 4 messages", len(ids))
+	}
+}
+
+// A node of three is killed while messages flow: none is lost, none is there twice.
+func TestClusterLosesANode(t *testing.T) {
+	nodes := startCluster(t)
+	js := nodes[0].stream("LOGS", 3, "logs")
+	var urls []string
+	for _, n := range nodes {
+		urls = append(urls, n.ClientURL())
+	}
+	sink := collectorstest.NewSink(t)
+	c := newCollector(t, nats.Config{URLs: urls, Stream: "LOGS"}, nil, time.Now)
+	run := collectorstest.Start(t, c, sink)
+	const before, after = 100, 200
+	for i := range before {
+		publish(t, js, "logs", fmt.Sprintf("message %03d", i))
+	}
+	sink.WaitLines(before / 2)
+	// The node that leads the consumer, but never the one this test publishes to.
+	consumer, err := js.Consumer(t.Context(), "LOGS", "liveward-bus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	victim := nodes[1]
+	if info, err := consumer.Info(t.Context()); err == nil && info.Cluster != nil && info.Cluster.Leader == nodes[2].Name() {
+		victim = nodes[2]
+	}
+	victim.Shutdown()
+	victim.WaitForShutdown()
+	for i := before; i < after; i++ {
+		publish(t, js, "logs", fmt.Sprintf("message %03d", i))
+	}
+	sink.WaitLines(after)
+	run.Stop(t)
+	seen := map[string]int{}
+	for _, l := range sink.Texts() {
+		seen[l]++
+	}
+	if len(seen) != after {
+		t.Errorf("%d lines of %d", len(seen), after)
+	}
+	for l, n := range seen {
+		if n != 1 {
+			t.Errorf("%q is there %d times", l, n)
+		}
+	}
+}
+
+func startCluster(t *testing.T) []*broker {
+	t.Helper()
+	var routes []string
+	var ports []int
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		routes = append(routes, "nats://"+l.Addr().String())
+		_ = l.Close()
+	}
+	var nodes []*broker
+	for i := range 3 {
+		nodes = append(nodes, launch(t, func(o *server.Options) {
+			o.ServerName = fmt.Sprint("node-", i)
+			o.Cluster = server.ClusterOpts{Name: "bank", Host: "127.0.0.1", Port: ports[i]}
+			o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
+		}))
+	}
+	for _, n := range nodes {
+		n.ready()
+	}
+	await(t, "the cluster", func() bool {
+		for _, n := range nodes {
+			if n.JetStreamIsLeader() && len(n.JetStreamClusterPeers()) == 3 {
+				return true
+			}
+		}
+		return false
+	})
+	return nodes
+}
+
+// What finds no room on a core subject is lost, and counted: sent = durable + lost.
+func TestCoreSubjectLosesAndCounts(t *testing.T) {
+	b := startBroker(t, nil)
+	var mu sync.Mutex
+	refuse, lines := true, 0
+	c := newCollector(t, nats.Config{URLs: []string{b.ClientURL()}, Subjects: []string{"logs"}, Queue: "liveward", Buffer: 4096}, nil, time.Now)
+	run := collectorstest.Start(t, c, collectorstest.SinkFunc(func(_ context.Context, b *event.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if refuse && len(b.Lines) > 0 {
+			return collectors.ErrPushback
+		}
+		lines += len(b.Lines)
+		return nil
+	}))
+	await(t, "the subscription", func() bool { return interested(b, "logs") })
+	nc := b.connect()
+	const sent = 500
+	for range sent {
+		if err := nc.Publish("logs", []byte(strings.Repeat("x", 100))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = nc.Flush()
+	await(t, "pushback", func() bool { return c.Stats().Pushbacks > 3 })
+	mu.Lock()
+	refuse = false
+	mu.Unlock()
+	await(t, "all of it", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return lines+int(c.Stats().Lost) >= sent
+	})
+	run.Stop(t)
+	if s := c.Stats(); s.Lost == 0 || lines+int(s.Lost) != sent {
+		t.Errorf("%d sent, %d lines, counted %+v", sent, lines, s)
+	}
+}
+
+// Each way to log in, with TLS; and none.
+func TestLogin(t *testing.T) {
+	ca := collectorstest.NewAuthority(t)
+	certificate, key := ca.Issue(t, "broker")
+	clientCertificate, clientKey := ca.Issue(t, "agent")
+	file := func(name string, content []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	cfg, err := server.GenTLSConfig(&server.TLSConfigOpts{
+		CertFile: file("cert.pem", certificate), KeyFile: file("key.pem", key), CaFile: file("ca.pem", ca.PEM), Verify: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := startBroker(t, func(o *server.Options) {
+		o.TLSConfig, o.TLSTimeout, o.TLSVerify = cfg, 5, true
+		o.Authorization = "token-of-the-broker"
+		o.JetStream = false
+	})
+	f := func(name string, ok bool, login nats.Login, tls nats.TLS) {
+		t.Helper()
+		c := newCollector(t, nats.Config{URLs: []string{b.ClientURL()}, Subjects: []string{"logs"}, Login: login, TLS: tls}, nil, time.Now)
+		sink := collectorstest.NewSink(t)
+		run := collectorstest.Start(t, c, sink)
+		if !ok {
+			err := run.Wait(t)
+			if err == nil || strings.Contains(err.Error(), "token-of") {
+				t.Errorf("%s: Collect returned %v", name, err)
+			}
+			return
+		}
+		sink.Wait("a tick", func() bool { _, ticks := sink.Counts(); return ticks > 0 })
+		run.Stop(t)
+	}
+	both := nats.TLS{CA: ca.PEM, Certificate: clientCertificate, Key: clientKey}
+	f("all", true, nats.Login{Token: "token-of-the-broker"}, both)
+	f("wrong token", false, nats.Login{Token: "token-of-nobody"}, both)
+	f("no token", false, nats.Login{}, both)
+	f("no client certificate", false, nats.Login{Token: "token-of-the-broker"}, nats.TLS{CA: ca.PEM})
+	f("another authority", false, nats.Login{Token: "token-of-the-broker"}, nats.TLS{CA: collectorstest.NewAuthority(t).PEM, Certificate: clientCertificate, Key: clientKey})
+}
+
+func TestConfig(t *testing.T) {
+	f := func(want string, change func(*nats.Config)) {
+		t.Helper()
+		cfg := nats.Config{Source: "bus", URLs: []string{"nats://127.0.0.1:4222"}, Stream: "LOGS"}
+		change(&cfg)
+		_, err := nats.New(cfg, nil, time.Now, slog.New(slog.DiscardHandler))
+		if want == "" && err == nil {
+			return
+		}
+		if err == nil || want == "" || !strings.Contains(err.Error(), want) {
+			t.Errorf("New returned %v, want %q", err, want)
+		}
+	}
+	f("", func(*nats.Config) {})
+	f("", func(c *nats.Config) { c.URLs = []string{"tls://nats.bank.example:4222"} })
+	f("", func(c *nats.Config) { c.URLs, c.Plaintext = []string{"nats://nats.bank.example:4222"}, true })
+	f("source", func(c *nats.Config) { c.Source = "" })
+	f("without TLS", func(c *nats.Config) { c.URLs = []string{"nats://nats.bank.example:4222"} })
+	f("log in by", func(c *nats.Config) { c.URLs = []string{"tls://user:password@nats.bank.example:4222"} })
+	f("no nats://", func(c *nats.Config) { c.URLs = []string{"https://nats.bank.example"} })
+	f("one subject", func(c *nats.Config) { c.Stream = "" })
+	f("queue", func(c *nats.Config) { c.Queue = "q" })
+	f("start", func(c *nats.Config) { c.Start = "now" })
+	f("patience", func(c *nats.Config) { c.Patience, c.AckWait = time.Minute, time.Second })
+}
