@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -130,6 +131,21 @@ func TestPostureAggregates(t *testing.T) {
 	}
 }
 
+// controls are the practices that rules of a concern hold a bank to.
+func controls() map[string]string {
+	return map[string]string{
+		"consent": "privacy.consent", "data-minimisation": "privacy.minimisation", "tls-version": "privacy.transit",
+		"retention": "privacy.retention", "residency": "privacy.residency",
+		"key-abuse": "access.keys", "key-management": "access.keys", "key-rotation": "access.keys", "bad-auth": "access.keys",
+		"direct-client-calls": "access.server_side", "least-privilege": "access.least_privilege", "ip-allow-list": "access.allow_list",
+		"input-validation": "integrity.input",
+		"injection":        "integrity.images", "presentation-attack": "integrity.images", "replay": "integrity.images",
+		"threshold-probing": "integrity.images", "velocity": "integrity.images",
+		"output-anomaly": "integrity.output", "score-drift": "integrity.output", "vendor-errors": "integrity.output",
+		"outage": "ops.logging", "ux-friction": "ux.friction",
+	}
+}
+
 // The page of the pack is the pack.
 func TestPackReference(t *testing.T) {
 	set, _ := load(t)
@@ -160,6 +176,25 @@ themselves. Age, rotation, revocation, grants and regions of keys come from the 
 		finds, _, _ = strings.Cut(finds, ": ")
 		fmt.Fprintf(&b, "| [`%s`](../rules.d/%s.yaml) · [playbook](../rules.d/playbooks/%s.md) | %s | %s | %s | %s | %s |\n", r.ID, r.ID, r.Playbook,
 			r.Kind, severity, r.Tags.Concern, strings.Join(slices.Concat(r.Tags.Attack, r.Tags.Atlas, r.Tags.OWASP), " "), strings.TrimSuffix(finds, "."))
+	}
+	b.WriteString(`
+## By control
+
+Which rules find a breach of which practice. A rule whose logs lack a field is blind, and no proof of anything.
+
+| control | rules |
+| --- | --- |
+`)
+	held := map[string][]string{}
+	for _, r := range set.Rules() {
+		control := controls()[r.Tags.Concern]
+		if control == "" {
+			t.Errorf("%s: no control for the concern %s", r.ID, r.Tags.Concern)
+		}
+		held[control] = append(held[control], "`"+r.ID+"`")
+	}
+	for _, control := range slices.Sorted(maps.Keys(held)) {
+		fmt.Fprintf(&b, "| %s | %s |\n", control, strings.Join(held[control], ", "))
 	}
 	if *update {
 		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
