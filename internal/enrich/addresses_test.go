@@ -181,6 +181,7 @@ func TestWhereabouts(t *testing.T) {
 
 func TestBrokenDatabases(t *testing.T) {
 	dir := t.TempDir()
+	t.Setenv("TMPDIR", t.TempDir()) // for copies that nobody else makes
 	good := filepath.Join(dir, "good.mmdb")
 	cityFile(t, good)
 	text, err := os.ReadFile(good)
@@ -209,8 +210,13 @@ func TestBrokenDatabases(t *testing.T) {
 		t.Errorf("want three problems at once: %v", err)
 	}
 	// Nothing is left behind of what is mapped.
-	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "liveward-*.mmdb")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
+	load(t, AddressConfig{Databases: []string{good}})
+	if left, err := os.ReadDir(os.TempDir()); len(left) > 0 || err != nil {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	t.Setenv("TMPDIR", filepath.Join(dir, "none"))
+	if _, err := LoadAddresses(AddressConfig{Databases: []string{good}}); err == nil || !strings.Contains(err.Error(), "good.mmdb: copy to "+dir) {
+		t.Errorf("no room for a copy: %v", err)
 	}
 }
 
@@ -358,6 +364,20 @@ func TestThreats(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"allow_listed=false", "threat.feed.name=nets", "threat.indicator.type=ipv4-addr"}, seen(e, "198.51.100.8", at, tenant)); d != "" {
 		t.Errorf("not listed (-want +got):\n%s", d)
+	}
+}
+
+// Of entries that are equally sure the first list's is shown, and of one list the narrowest network's.
+func TestSurestThreat(t *testing.T) {
+	_, l := lists(t, map[string]string{
+		"a.csv": "network,label,confidence\n203.0.113.0/24,wide,50\n203.0.113.0/28,narrow,50\n203.0.113.7,nothing,0\n",
+		"b.csv": "network,label,confidence\n203.0.113.7,other,69\n203.0.113.8,sure,70\n",
+	})
+	e := enricher(t, Config{Addresses: load(t, AddressConfig{Lists: []ListConfig{l(ThreatList, "a", "a.csv"), l(ThreatList, "b", "b.csv")}})})
+	for ip, want := range map[string]string{"203.0.113.7": "narrow", "203.0.113.8": "sure", "203.0.113.99": "wide"} {
+		if got := strings.Join(seen(e, ip, time.Time{}), " "); !strings.Contains(got, "threat.indicator.name="+want+" ") {
+			t.Errorf("%s: %s, want %s", ip, got, want)
+		}
 	}
 }
 

@@ -111,7 +111,7 @@ func TestListErrors(t *testing.T) {
 		{"csv: values", "", "ip,label,valid_until,confidence\n203.0.113.7,x,soon,1\n203.0.113.7,x,,101\n,x,,\n203.0.113.7,,1969-01-01,\nevil,x,,\n", []string{
 			"l:2:15: valid_until is no time; want a form like", "l:3:16: no confidence", "l:4:1: no network", "l:5:14: valid_until", "l:6:1: no address",
 		}},
-		{"csv: a time that ends before it begins", "", "ip,valid_from,valid_until\n192.0.2.1,2026-02-01,2026-01-01\n", []string{"l:2:1: valid_until is not after valid_from"}},
+		{"csv: a time that ends before it begins", "", "ip,valid_from,valid_until\n192.0.2.1,2026-02-01,2026-01-01\n192.0.2.1,2026-02-01,2026-02-01\n", []string{"l:2:1: valid_until is not after valid_from", "l:3:1: valid_until is not after valid_from"}},
 		{"JSON", ListJSON, "{\"ip\": \"203.0.113.7\"}\n{\"ip\": evil}\n[]\n{\"ip\": {}}\n{} {}\n", []string{"l:2:8: not a JSON object", "l:3:", "l:4:1: no network", "l:5:4: not a JSON object"}},
 		{"STIX: not JSON", ListSTIX, "{\"objects\": [\n  {\"type\": \"indicator\", evil}\n]}", []string{"l:2:25: not a STIX bundle"}},
 		{"STIX: cut short", ListSTIX, "{\"objects\": [\n  {\"type\": \"identity\"}", []string{"l:2:22: not a STIX bundle"}},
