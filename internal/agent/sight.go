@@ -62,6 +62,9 @@ func (p *Plan) sees(awake func(input string) bool) func(event.ID) bool {
 		}
 	}
 	return func(id event.ID) bool {
+		if pipeline.IsJoinField(id) {
+			return p.joinRoles() != 0
+		}
 		for _, provides := range each {
 			if provides(id) {
 				return true

@@ -124,6 +124,8 @@ const (
 	LivewardJoinKind
 	LivewardJoinProblems
 	LivewardJoinStatus
+	LivewardJoinSubject
+	LivewardJoinVerdict
 	LivewardLate
 	LivewardMappingGap
 	LivewardOffset
@@ -340,6 +342,8 @@ var fields = [NumFields]Field{
 	LivewardJoinKind:               {Name: "liveward.join.kind", Type: Keyword, Class: Plain, ECS: false, Doc: "Only derived events have it: what was joined, a call with its outcome, or an account with its verdict.", Enum: []string{"outcome", "account"}},
 	LivewardJoinProblems:           {Name: "liveward.join.problems", Type: Keywords, Class: Plain, ECS: false, Doc: "All that is wrong with the verdict of the account; the first of it is the status.", Enum: []string{"missing", "failed", "stale", "reused", "mismatched"}},
 	LivewardJoinStatus:             {Name: "liveward.join.status", Type: Keyword, Class: Plain, ECS: false, Doc: "Result of the join: of a check, whether both sides came; of an account, whether its verdict is live, or what is wrong with it.", Enum: []string{"joined", "no_outcome", "no_call", "live", "missing", "failed", "stale", "reused", "mismatched"}},
+	LivewardJoinSubject:            {Name: "liveward.join.subject", Type: Keyword, Class: Plain, ECS: false, Doc: "Id of the call's event, or of the account's."},
+	LivewardJoinVerdict:            {Name: "liveward.join.verdict", Type: Keyword, Class: Plain, ECS: false, Doc: "Id of the event that has the verdict."},
 	LivewardLate:                   {Name: "liveward.late", Type: Bool, Class: Plain, ECS: false, Doc: "The line came later than its own source's lateness allows; windows skip it."},
 	LivewardMappingGap:             {Name: "liveward.mapping_gap", Type: Keywords, Class: Plain, ECS: false, Doc: "Vendor fields whose value the vendor map does not know."},
 	LivewardOffset:                 {Name: "liveward.offset", Type: Long, Class: Plain, ECS: false, Doc: "Byte offset of the line in its file."},

@@ -230,7 +230,8 @@ func (e *Engine) account(it *Item) {
 	if it.Keys.Session != "" {
 		key = sessionKey(tenant, it.Keys.Session)
 	}
-	causes := []event.Hash{it.ID}
+	var verdictID event.Hash
+	var more []event.Hash
 	var problems []string
 	r := e.past.get(key)
 	v := r.before(it.Time)
@@ -238,7 +239,7 @@ func (e *Engine) account(it *Item) {
 	case v == nil:
 		problems = append(problems, accountMissing)
 	default:
-		causes = append(causes, v.ID)
+		verdictID = v.ID
 		if !v.Live {
 			problems = append(problems, accountFailed)
 		}
@@ -249,7 +250,7 @@ func (e *Engine) account(it *Item) {
 	other := r.otherThan(name)
 	if other != nil {
 		problems = append(problems, accountReused)
-		causes = append(causes, other.ID)
+		more = append(more, other.ID)
 	}
 	if v != nil && v.User != "" && it.Keys.User != "" && v.User != it.Keys.User {
 		problems = append(problems, accountMismatch)
@@ -293,7 +294,7 @@ func (e *Engine) account(it *Item) {
 			}
 		})
 	}
-	e.emit(event.HashStrings("join", "account", it.ID.String()), ev, causes...)
+	e.emit(event.HashStrings("join", "account", it.ID.String()), ev, it.ID, verdictID, more...)
 }
 
 // before is the last verdict up to a time; nil where there is none.

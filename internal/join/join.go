@@ -123,9 +123,8 @@ func (it *Item) cost() int { return itemCost + len(it.Doc) }
 
 // Derived is an event that was derived.
 type Derived struct {
-	ID     event.Hash
-	Event  *event.Event
-	Causes []event.Hash // the events it follows from
+	ID    event.Hash
+	Event *event.Event
 }
 
 // Stats count what an engine did and has.
@@ -230,14 +229,22 @@ func (e *Engine) work(it *Item) {
 	}
 }
 
-func (e *Engine) emit(id event.Hash, ev *event.Event, causes ...event.Hash) {
-	var text [event.HashTextLen]byte
-	ev.SetString(event.EventID, string(id.AppendText(text[:0])))
-	ev.Clear(event.LivewardJoinEvents)
-	for _, c := range causes {
-		ev.Append(event.LivewardJoinEvents, c.String())
+// emit gives a derived event out. subject is the call or the account, verdict the event that has the
+// verdict; either may be zero. more are further events it follows from.
+func (e *Engine) emit(id event.Hash, ev *event.Event, subject, verdict event.Hash, more ...event.Hash) {
+	ev.SetString(event.EventID, id.String())
+	if !subject.IsZero() {
+		ev.SetString(event.LivewardJoinSubject, subject.String())
 	}
-	e.out = append(e.out, Derived{ID: id, Event: ev, Causes: causes})
+	if !verdict.IsZero() {
+		ev.SetString(event.LivewardJoinVerdict, verdict.String())
+	}
+	for _, c := range append([]event.Hash{subject, verdict}, more...) {
+		if !c.IsZero() {
+			ev.Append(event.LivewardJoinEvents, c.String())
+		}
+	}
+	e.out = append(e.out, Derived{ID: id, Event: ev})
 }
 
 // itemHeap orders events by time, and those of one time by id, so that their arrival decides nothing.

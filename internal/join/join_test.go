@@ -121,6 +121,7 @@ func TestOutcomeCarriesBoth(t *testing.T) {
 		"liveness": map[string]any{"decision": "live", "score": 0.97, "session_id": "s-1", "vendor": "acme"},
 		"liveward": map[string]any{"source": "join", "join": map[string]any{
 			"age": 2., "kind": "outcome", "status": "joined", "events": []any{c.id.String(), o.id.String()},
+			"subject": c.id.String(), "verdict": o.id.String(),
 		}},
 		"organization": map[string]any{"id": "bank-a"}, "url": map[string]any{"path": "/v1/liveness/check"}, "user": map[string]any{"id": "u1"},
 	}

@@ -219,5 +219,9 @@ func (e *Engine) alone(h *half) {
 	ev := decode(h.Doc)
 	derive(ev, "outcome", status, h.Deadline)
 	*count++
-	e.emit(event.HashStrings("join", status, h.ID.String()), ev, h.ID)
+	call, verdict := h.ID, event.Hash{}
+	if h.Roles&Outcome != 0 {
+		call, verdict = verdict, call
+	}
+	e.emit(event.HashStrings("join", status, h.ID.String()), ev, call, verdict)
 }
