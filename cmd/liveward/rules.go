@@ -20,7 +20,7 @@ func rulesCommand() *cobra.Command {
 		Short: "Write and check rules",
 	}
 	cmd.AddCommand(
-		rulesPromoteCommand(),
+		rulesPromoteCommand(), rulesImportSigmaCommand(),
 		rulesNewCommand(), rulesLintCommand(), rulesTestCommand(), rulesExplainCommand(), rulesBacktestCommand(),
 		rulesListCommand(), rulesSchemaCommand(), rulesReportCommand(),
 	)

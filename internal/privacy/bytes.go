@@ -87,7 +87,7 @@ func unhex(c byte) (byte, bool) {
 
 // allHex looks at all bytes without a branch: in ids, what is a letter is not to be predicted.
 func allHex(s string) bool {
-	all := uint32(isHex)
+	all := isHex
 	for i := range len(s) {
 		all &= looks[s[i]]
 	}
