@@ -21,6 +21,10 @@ const maxText = 512
 // maxAlertDoc bounds the newest alert's document in a record.
 const maxAlertDoc = 64 << 10
 
+// lastingAfter is when an incident that lasts until what was absent is seen again is given up: the rule
+// does not remember longer that something was expected, and could not tell of its return.
+const lastingAfter = 30 * 24 * time.Hour
+
 // recordVersion is the version of the stored form.
 const recordVersion = 1
 
@@ -146,6 +150,9 @@ func (r *record) apply(now int64, a *event.Alert, resolveAfter time.Duration) {
 	r.Touched = max(r.Touched, now)
 	// A rule that needs an hour to fire again is not quiet before that hour has passed.
 	r.Quiet = max(resolveAfter, a.Window)
+	if a.Lasting {
+		r.Quiet = max(r.Quiet, lastingAfter)
+	}
 	r.Alert = alertDocument(a)
 	var id [8]byte
 	copy(id[:], a.ID[:8])

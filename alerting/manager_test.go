@@ -583,6 +583,31 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// Silence goes on however quiet it is: its incident is open until something is seen again, or until nobody
+// would remember to tell of that.
+func TestLastingIncidentsWaitForRecovery(t *testing.T) {
+	b := newBench(t, alerting.Config{ResolveAfter: time.Hour})
+	a := alert(0, event.High)
+	a.Lasting = true
+	b.handle(a)
+	b.flush()
+	b.after(29 * 24 * time.Hour)
+	b.flush()
+	b.want("opened 1 high")
+	recovered := alert(1, event.High)
+	recovered.Status, recovered.Time = event.Recovered, a.Time+int64(29*24*time.Hour)
+	b.handle(recovered)
+	b.flush()
+	b.want("opened 1 high", "resolved 1 high")
+	again := alert(2, event.High)
+	again.Lasting, again.Time = true, recovered.Time+int64(time.Hour)
+	b.handle(again)
+	b.flush()
+	b.after(30 * 24 * time.Hour)
+	b.flush()
+	b.want("opened 1 high", "resolved 1 high", "opened 1 high", "resolved 1 high")
+}
+
 // What was absent and has been seen again ends its incident; a remark on an alert pages nobody.
 func TestRecoveredEndsItsIncident(t *testing.T) {
 	b := newBench(t, alerting.Config{})

@@ -305,6 +305,7 @@ func (t *absenceTally) hits(p *pending) []hit {
 func (t *absenceTally) dress(a *event.Alert, f *firing) {
 	a.Status = f.report.status()
 	a.Threshold, a.Window = 0, t.spec.For
+	a.Lasting = f.report == reportFiring
 	if f.report == reportFiring && !t.fired.seen {
 		a.Drill, a.Last = false, t.fired.last.time
 	}

@@ -355,3 +355,19 @@ func TestStandstill(t *testing.T) {
 
 // noTimeAtAll is the end of the scale.
 const noTimeAtAll = 1<<63 - 1
+
+// TestAbsenceLasts: the alert says that it goes on until its recovery, and the recovery that it does not.
+func TestAbsenceLasts(t *testing.T) {
+	s := newStream(t, WindowConfig{}, silent())
+	rule := silent()
+	s.send(rule, 0, "gw-1", 0)
+	s.send(rule, 1000, "gw-1", 0)
+	s.take(s.w.End())
+	if len(s.alerts) != 2 || !s.alerts[0].Lasting || s.alerts[1].Lasting || s.alerts[1].Status != event.Recovered {
+		t.Fatalf("alerts %v", s.alerts)
+	}
+	again, err := event.ParseAlert(s.alerts[0].AppendJSON(nil))
+	if err != nil || !again.Lasting {
+		t.Errorf("read back: lasting %v, %v", again.Lasting, err)
+	}
+}

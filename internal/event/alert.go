@@ -29,6 +29,7 @@ type Alert struct {
 	Explain    string  // why it fired, one sentence
 	Mode       string  // "live" or "shadow"
 	Status     Status  // zero means firing
+	Lasting    bool    // goes on until a document of status Recovered, however quiet it is
 	Late       bool    // found in a backlog after its window had passed
 	Tenant     string  // organization.id of the events, where they agree
 	Drill      bool    // labels.drill
@@ -206,6 +207,9 @@ func (a *Alert) AppendJSON(dst []byte) []byte {
 	if a.Late {
 		d.put("liveward.alert.late", true)
 	}
+	if a.Lasting {
+		d.put("liveward.alert.lasting", true)
+	}
 	return d.appendJSON(dst)
 }
 
@@ -250,6 +254,7 @@ func ParseAlert(doc []byte) (*Alert, error) {
 				Status     Status                     `json:"status"`
 				Playbook   string                     `json:"playbook"`
 				Late       bool                       `json:"late"`
+				Lasting    bool                       `json:"lasting"`
 			} `json:"alert"`
 		} `json:"liveward"`
 	}
@@ -259,7 +264,7 @@ func ParseAlert(doc []byte) (*Alert, error) {
 	la := &d.Liveward.Alert
 	a := &Alert{
 		ID: d.Event.ID, Count: la.Count, Threshold: la.Threshold, Baseline: la.Baseline, Ratio: la.Ratio,
-		Suppressed: la.Suppressed, Evidence: la.Evidence, Explain: la.Explain, Mode: la.Mode, Status: la.Status, Late: la.Late,
+		Suppressed: la.Suppressed, Evidence: la.Evidence, Explain: la.Explain, Mode: la.Mode, Status: la.Status, Late: la.Late, Lasting: la.Lasting,
 		Tenant: d.Organization.ID, Drill: d.Labels["drill"] == "true",
 	}
 	a.Rule = AlertRule{

@@ -442,6 +442,7 @@ func AlertFields() []SchemaField {
 		{"liveward.alert.id", "keyword", false, "Id of the alert; the document's _id."},
 		{"liveward.alert.key", "flattened", false, "Values of the rule's by fields."},
 		{"liveward.alert.last_event", "date", false, "Time of the last event counted."},
+		{"liveward.alert.lasting", "boolean", false, "It goes on until a document of status recovered says that it is over."},
 		{"liveward.alert.late", "boolean", false, "Found in a backlog that came after its window had passed."},
 		{"liveward.alert.mode", "keyword", false, "live or shadow."},
 		{"liveward.alert.playbook", "keyword", false, "Name of the playbook."},
