@@ -52,6 +52,7 @@ func TestNames(t *testing.T) {
 		"azure_appgw", "caddy_json", "cef", "cloudflare_http", "ecs_json", "envoy_json", "envoy_text", "esp_v2", "f5_json",
 		"gcp_lb", "haproxy_http", "haproxy_https", "iis_w3c", "istio_json", "istio_text", "kong_json", "krakend_gin",
 		"liveward_v1", "logfmt", "nginx_combined", "nginx_error", "nginx_json", "spring_clf", "traefik_json", "tyk_json",
+		"webhook_didit", "webhook_idnow", "webhook_persona", "webhook_sumsub", "webhook_veriff",
 	}
 	if diff := cmp.Diff(want, load(t).Names()); diff != "" {
 		t.Error(diff)
