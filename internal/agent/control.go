@@ -120,8 +120,7 @@ func respond(w http.ResponseWriter, r *http.Request, h controlHandler) {
 	switch {
 	case err != nil:
 		status := http.StatusInternalServerError
-		var bad badRequest
-		if errors.As(err, &bad) {
+		if _, bad := errors.AsType[badRequest](err); bad {
 			status = http.StatusBadRequest
 		}
 		writeJSON(w, status, controlError{err.Error()})

@@ -116,7 +116,7 @@ func (p *Plan) BacktestJournal(ctx context.Context, since time.Duration, id stri
 	runs := make([]*pipeline.Rerun, len(sets))
 	for i, set := range sets {
 		b := rules.NewBacktest(set, id)
-		r, err := pipeline.NewRerun(set, p.windowConfig())
+		r, err := pipeline.NewRerun(set, p.windowConfig(), p.joins())
 		if err != nil {
 			return nil, err
 		}
@@ -137,7 +137,9 @@ func (p *Plan) BacktestJournal(ctx context.Context, since time.Duration, id stri
 		return nil, err
 	}
 	for _, r := range runs {
-		r.End()
+		if err := r.End(); err != nil {
+			return nil, err
+		}
 	}
 	return tests, nil
 }

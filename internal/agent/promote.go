@@ -169,9 +169,14 @@ func switchedOn(dir string, r *rules.Rule) (path string, text []byte, err error)
 	return own, mode.ReplaceAll(have, []byte("mode: live")), nil
 }
 
-// replace writes a file in one step.
+// replace writes a file in one step. Its directory, where it is new, opens for those who may open the
+// one that it is in.
 func replace(path string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	parent, err := os.Stat(filepath.Dir(filepath.Dir(path)))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), parent.Mode().Perm()); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".promote-*")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/join"
 	"github.com/liveward/liveward/internal/journal"
 	"github.com/liveward/liveward/rules"
 )
@@ -13,6 +14,8 @@ import (
 type Rerun struct {
 	matcher *rematcher
 	windows *rules.Windows
+	joins   *joining // nil where nothing is joined
+	newest  int64    // largest event time of any source
 	codec   *journal.Codec
 	batch   journal.Batch
 	signals event.SignalBuffer
@@ -24,13 +27,19 @@ type Rerun struct {
 	Event func(*event.Event)
 }
 
-// NewRerun begins with empty windows.
-func NewRerun(set *rules.Set, windows rules.WindowConfig) (*Rerun, error) {
+// NewRerun begins with empty windows. joins is nil where nothing is joined; what the agent joined is
+// derived anew.
+func NewRerun(set *rules.Set, windows rules.WindowConfig, joins *join.Config) (*Rerun, error) {
 	codec, err := journal.NewCodec()
 	if err != nil {
 		return nil, err
 	}
-	return &Rerun{matcher: newRematcher(set), windows: rules.NewWindows(set.Rules(), set.Hash(), windows), codec: codec}, nil
+	r := &Rerun{matcher: newRematcher(set), windows: rules.NewWindows(set.Rules(), set.Hash(), windows), codec: codec}
+	if joins != nil {
+		r.joins = newJoining(*joins)
+		r.joins.use(set)
+	}
+	return r, nil
 }
 
 // Close frees what it holds.
@@ -38,21 +47,53 @@ func (r *Rerun) Close() { r.codec.Close() }
 
 // Take runs the rules over one message, which belongs to the caller again afterwards.
 func (r *Rerun) Take(e *journal.Entry) error {
-	if e.Subject == journal.RulesetSubject {
+	if e.Subject == journal.RulesetSubject || e.Subject == journal.DerivedSubject(joinWriter) {
 		return nil
 	}
 	if err := r.match(e); err != nil {
 		return fmt.Errorf("message %d: %w", e.Seq, err)
 	}
+	for i := range r.batch.Positions {
+		r.newest = max(r.newest, r.batch.Positions[i].MaxTime)
+	}
 	settle(&r.batch)
-	r.fire(r.windows.Apply(rules.Step{
-		Signals: r.signals.Signals, Positions: r.batch.Positions, Agent: r.batch.Agent, Ingest: r.batch.Ingest,
-	}))
+	step := rules.Step{Signals: r.signals.Signals, Positions: r.batch.Positions, Agent: r.batch.Agent, Ingest: r.batch.Ingest}
+	if r.joins != nil {
+		if err := r.joins.take(r.codec, e.Body, &r.batch.BatchHead); err != nil {
+			return fmt.Errorf("message %d: %w", e.Seq, err)
+		}
+		step.Derive = r.joins.derive
+	}
+	return r.apply(step)
+}
+
+// End lets everything that waits be joined and counted.
+func (r *Rerun) End() error {
+	if r.joins != nil {
+		step := rules.Step{Derive: func(int64) rules.Step { return r.joins.derive(r.newest + 1) }}
+		if err := r.apply(step); err != nil {
+			return err
+		}
+	}
+	r.fire(r.windows.End())
 	return nil
 }
 
-// End lets everything that waits be counted.
-func (r *Rerun) End() { r.fire(r.windows.End()) }
+// apply takes one step, and tells of the events that were derived in it.
+func (r *Rerun) apply(step rules.Step) error {
+	r.fire(r.windows.Apply(step))
+	if r.joins == nil || r.Event == nil {
+		return nil
+	}
+	for _, d := range r.joins.derived {
+		r.ev.Reset()
+		if err := r.ev.DecodeJSON(d.doc); err != nil {
+			return err
+		}
+		r.Event(&r.ev)
+	}
+	return nil
+}
 
 // Stats tells how the windows are doing.
 func (r *Rerun) Stats() rules.WindowStats { return r.windows.Stats() }
