@@ -69,6 +69,9 @@ func TestNotices(t *testing.T) {
 			w.q.send(body)
 			_, run := w.run(sink, nil)
 			sink.WaitLines(1)
+			if got, want := sink.Positions()[1].Name, "s3://"+bucket+"/"+key; got != want {
+				t.Errorf("the object is called %q, want %q", got, want)
+			}
 			wait(t, "the notification to be deleted", func() bool { return w.q.left() == 0 })
 			run.Stop(t)
 		})

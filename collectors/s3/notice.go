@@ -30,6 +30,9 @@ type name struct {
 // String quotes what a caller has chosen.
 func (n name) String() string { return fmt.Sprintf("s3://%s/%q", n.bucket, n.key) }
 
+// url is the object's name in documents.
+func (n name) url() string { return "s3://" + n.bucket + "/" + n.key }
+
 // id names what was read of an object: tag is the version of its bytes.
 func (n name) id(tag string) event.Hash { return event.HashStrings("s3", n.bucket, n.key, tag) }
 

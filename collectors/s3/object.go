@@ -46,7 +46,7 @@ func (c *Collector) object(ctx context.Context, put putter, r *reader, n name) (
 		c.count(func(s *Stats) { s.Redelivered++ })
 		return id, nil
 	}
-	o, err := c.begin(ctx, id)
+	o, err := c.begin(ctx, n, id)
 	if err != nil {
 		return event.Hash{}, err
 	}

@@ -348,7 +348,7 @@ func pause(ctx context.Context, wait time.Duration) error {
 }
 
 // begin finds what the journal holds of an object. It is nil where somebody else is busy with it.
-func (c *Collector) begin(ctx context.Context, id event.Hash) (*object, error) {
+func (c *Collector) begin(ctx context.Context, n name, id event.Hash) (*object, error) {
 	c.mu.Lock()
 	taken := c.busy[id]
 	c.busy[id] = true
@@ -363,7 +363,7 @@ func (c *Collector) begin(ctx context.Context, id event.Hash) (*object, error) {
 	defer c.giveBack()
 	o := c.open[id]
 	if o == nil {
-		o = &object{pos: event.Position{Source: c.cfg.Source, Path: Path, Fingerprint: id}}
+		o = &object{pos: event.Position{Source: c.cfg.Source, Path: Path, Name: n.url(), Fingerprint: id}}
 		c.open[id] = o
 	}
 	return o, nil

@@ -49,6 +49,9 @@ type InputConfig struct {
 	Syslog         *SyslogConfig   `yaml:"syslog" doc:"Syslog over the network instead of paths."`
 	OTLP           *OTLPConfig     `yaml:"otlp" doc:"Log records of OTLP over HTTP instead of paths."`
 	NATS           *NATSConfig     `yaml:"nats" doc:"Messages of a NATS server instead of paths."`
+	Webhook        *WebhookConfig  `yaml:"webhook" doc:"Outcomes that a liveness vendor posts, instead of paths."`
+	S3             *S3Config       `yaml:"s3" doc:"Objects in S3 that notifications in an SQS queue name, instead of paths."`
+	Journald       *JournaldConfig `yaml:"journald" doc:"Messages in systemd's journal instead of paths."`
 	Format         string          `yaml:"format" doc:"Format of the lines, or auto."`
 	Envelope       string          `yaml:"envelope" doc:"What the transport puts around lines: auto, none, cri, docker or syslog."`
 	Columns        string          `yaml:"columns" doc:"Columns of W3C logs before their first #Fields directive, of account_csv before its first header."`

@@ -89,6 +89,8 @@ func InputDefaults() InputConfig {
 	in.OTLP = &otlpConfig
 	in.OTLP.Listen, in.OTLP.Path = "127.0.0.1:4318", otlp.Path
 	in.Syslog = &SyslogConfig{Framing: "auto", Buffer: 4 << 20, MaxConnections: 512}
+	in.S3, in.Journald = s3Defaults(), &JournaldConfig{}
+	in.Webhook = webhookDefaults()
 	in.NATS = &NATSConfig{AckWait: minutes(1), Buffer: 16 << 20}
 	return in
 }
@@ -119,6 +121,9 @@ func (in *InputConfig) kinds() (kinds []kind, keys []string) {
 	add("syslog", in.Syslog)
 	add("otlp", in.OTLP)
 	add("nats", in.NATS)
+	add("webhook", in.Webhook)
+	add("s3", in.S3)
+	add("journald", in.Journald)
 	return kinds, keys
 }
 
@@ -137,6 +142,9 @@ func fillInput(in *InputConfig) {
 	fillKind(in.Syslog, d.Syslog)
 	fillKind(in.OTLP, d.OTLP)
 	fillKind(in.NATS, d.NATS)
+	fillKind(in.Webhook, d.Webhook)
+	fillKind(in.S3, d.S3)
+	fillKind(in.Journald, d.Journald)
 }
 
 func fill[T comparable](to *T, value T) {
@@ -168,7 +176,8 @@ func (in *InputConfig) readsFiles() bool {
 // useStdin makes an input read standard input, and keeps the lateness of what it read before.
 func (in *InputConfig) useStdin() {
 	fillInput(in)
-	in.Paths, in.Push, in.Syslog, in.OTLP, in.NATS = []string{"-"}, nil, nil, nil, nil
+	in.Paths, in.Push, in.Syslog, in.OTLP, in.NATS, in.Webhook = []string{"-"}, nil, nil, nil, nil, nil
+	in.S3, in.Journald = nil, nil
 }
 
 // Inputs says in a line each what the inputs are.

@@ -38,6 +38,7 @@ type Line struct {
 type Position struct {
 	Source      string `json:"source"`             // the configuration's name of the log
 	Path        string `json:"path"`               // the tailed path; what begins with - is no file: "-" is standard input
+	Name        string `json:"name,omitempty"`     // what the file is called where the path is not its name, such as s3://bucket/key
 	Ordinal     uint64 `json:"ordinal"`            // 1 for the first file seen at the path, then ascending
 	Fingerprint Hash   `json:"fingerprint"`        // hash of the file's first line, zero until it is complete
 	Check       Hash   `json:"check,omitzero"`     // the file collector's hash of the bytes before CheckAt: tells files with one first line apart

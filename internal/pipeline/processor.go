@@ -299,7 +299,10 @@ func (p *Processor) provenance(ev *event.Event, id event.Hash, line *event.Line,
 	}
 	ev.SetString(event.LivewardSource, pos.Source)
 	ev.SetInt(event.LivewardOffset, line.Offset)
-	if !strings.HasPrefix(pos.Path, "-") {
+	switch {
+	case pos.Name != "":
+		ev.SetString(event.LogFilePath, pos.Name)
+	case !strings.HasPrefix(pos.Path, "-"):
 		ev.SetString(event.LogFilePath, pos.Path)
 	}
 	ev.SetString(event.AgentID, p.who.Agent)
