@@ -141,7 +141,7 @@ func controls() map[string]string {
 		"input-validation": "integrity.input",
 		"injection":        "integrity.images", "presentation-attack": "integrity.images", "replay": "integrity.images",
 		"threshold-probing": "integrity.images", "velocity": "integrity.images",
-		"output-anomaly": "integrity.output", "score-drift": "integrity.output", "vendor-errors": "integrity.output",
+		"bypass": "integrity.output", "output-anomaly": "integrity.output", "score-drift": "integrity.output", "vendor-errors": "integrity.output",
 		"outage": "ops.logging", "ux-friction": "ux.friction",
 	}
 }
