@@ -133,6 +133,9 @@ func fillInput(in *InputConfig) {
 	if kinds, _ := in.kinds(); len(kinds) == 1 {
 		d.Lateness = strict.Duration(kinds[0].lateness())
 	}
+	if in.Webhook != nil {
+		in.Webhook.name(in)
+	}
 	fill(&in.Format, d.Format)
 	fill(&in.Start, d.Start)
 	fill(&in.MaxLine, d.MaxLine)

@@ -315,7 +315,7 @@ func (p *Plan) loadKind(at string, in *InputConfig, f *strict.File) (maker, stri
 		}
 		return kinds[0].plan(&inputLoader{f: f, at: at + "." + keys[0], in: in, certs: &p.certs, taken: p.taken})
 	case len(in.Paths) == 0:
-		f.Problem(at+".paths", "no paths", "set paths, push or syslog")
+		f.Problem(at+".paths", "no paths", "set paths, or a kind of input such as push, syslog, otlp, nats, webhook or s3")
 	}
 	return nil, ""
 }
