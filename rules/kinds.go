@@ -157,6 +157,14 @@ func (sp *spec) firstSeen(d decoder, m map[string]*node, key *node) {
 		}
 	}
 	r.FirstSeen = FirstSeenSpec{History: defaultHistory, Learn: defaultLearn}
+	r.firstSeenTimes(d, f)
+	if n := m["suppress"]; n != nil {
+		d.errorf(n, "first_seen.again says for how long a value that had an alert has no other", "first_seen is held back by value, not by key: it has no suppress")
+	}
+}
+
+// firstSeenTimes reads for how long what is remembered.
+func (r *Rule) firstSeenTimes(d decoder, f map[string]*node) {
 	if n := f["history"]; n != nil {
 		r.FirstSeen.History = d.duration(n, "first_seen.history", minHistory, maxHistory)
 		r.FirstSeen.Learn = min(r.FirstSeen.Learn, r.FirstSeen.History)
@@ -169,9 +177,6 @@ func (sp *spec) firstSeen(d decoder, m map[string]*node, key *node) {
 	}
 	if n := f["again"]; n != nil {
 		r.FirstSeen.Again = d.duration(n, "first_seen.again", 0, maxHistory)
-	}
-	if n := m["suppress"]; n != nil {
-		d.errorf(n, "first_seen.again says for how long a value that had an alert has no other", "first_seen is held back by value, not by key: it has no suppress")
 	}
 }
 
@@ -202,6 +207,32 @@ func (sp *spec) spike(d decoder, key *node) {
 			}
 		}
 	}
+	if n := f["season"]; n != nil {
+		x.Season = d.duration(n, "spike.season", time.Hour, maxHistory)
+		if x.Season > x.Baseline && x.Baseline > 0 {
+			d.errorf(n, "", "spike.season is longer than its baseline")
+		}
+	}
+	if n := f["tz"]; n != nil && d.scalar(n, "spike.tz") {
+		zone, err := time.LoadLocation(n.text)
+		if err != nil || n.text == "" || n.text == "Local" {
+			d.errorf(n, "want a name such as Europe/Berlin", "spike.tz: unknown time zone %q", n.text)
+		}
+		if f["season"] == nil {
+			d.errorf(n, "such as season: 1d", "a time zone has no use without season")
+		}
+		x.Zone = zone
+	}
+	// Without a past of some days the reference is a guess, and every start would page somebody.
+	x.Warmup = min(x.Baseline, defaultWarmup)
+	x.bounds(d, f)
+	if n := f["drop"]; n != nil {
+		x.Drop = d.truth(n, "spike.drop")
+	}
+}
+
+// bounds reads what a site may set otherwise: from when on a spike is one.
+func (x *SpikeSpec) bounds(d decoder, f map[string]*node) {
 	if n := f["factor"]; n != nil {
 		x.Factor = d.number(n, "spike.factor", 1, 1000)
 	}
@@ -223,29 +254,8 @@ func (sp *spec) spike(d decoder, key *node) {
 	if n := f["floor"]; n != nil {
 		x.Floor = d.number(n, "spike.floor", 0.001, 1_000_000)
 	}
-	if n := f["season"]; n != nil {
-		x.Season = d.duration(n, "spike.season", time.Hour, maxHistory)
-		if x.Season > x.Baseline && x.Baseline > 0 {
-			d.errorf(n, "", "spike.season is longer than its baseline")
-		}
-	}
-	if n := f["tz"]; n != nil && d.scalar(n, "spike.tz") {
-		zone, err := time.LoadLocation(n.text)
-		if err != nil || n.text == "" || n.text == "Local" {
-			d.errorf(n, "want a name such as Europe/Berlin", "spike.tz: unknown time zone %q", n.text)
-		}
-		if f["season"] == nil {
-			d.errorf(n, "such as season: 1d", "a time zone has no use without season")
-		}
-		x.Zone = zone
-	}
-	// Without a past of some days the reference is a guess, and every start would page somebody.
-	x.Warmup = min(x.Baseline, defaultWarmup)
 	if n := f["warmup"]; n != nil {
 		x.Warmup = d.duration(n, "spike.warmup", 0, maxHistory)
-	}
-	if n := f["drop"]; n != nil {
-		x.Drop = d.truth(n, "spike.drop")
 	}
 }
 
@@ -293,7 +303,6 @@ func (sp *spec) chain(d decoder, key *node) {
 		return
 	}
 	x.As = ChainAs(d.word(f["as"], "chain.as", []string{string(ChainRisk), string(ChainCount), string(ChainDistinct)}))
-	x.AtLeast = d.number(f["at_least"], "chain.at_least", 1, 1_000_000)
 	if n := f["of"]; n != nil {
 		sp.chainOf = d.word(n, "chain.of", chainValues())
 		if x.As != ChainDistinct {
@@ -301,6 +310,14 @@ func (sp *spec) chain(d decoder, key *node) {
 		}
 	} else if x.As == ChainDistinct {
 		d.errorf(key, "such as of: threat.tactic.name", "distinct needs of")
+	}
+	x.bounds(d, f)
+}
+
+// bounds reads what a site may set otherwise: how much is enough, and how soon it fades.
+func (x *ChainSpec) bounds(d decoder, f map[string]*node) {
+	if n := f["at_least"]; n != nil {
+		x.AtLeast = d.number(n, "chain.at_least", 1, 1_000_000)
 	}
 	if n := f["half_life"]; n != nil {
 		x.HalfLife = d.duration(n, "chain.half_life", time.Minute, maxWindow)

@@ -20,6 +20,7 @@ type Listed struct {
 	Reg         []string       `json:"reg,omitempty"`
 	Concern     string         `json:"concern,omitempty"`
 	Overlay     bool           `json:"overlay,omitempty"` // a site changes it
+	Changes     []string       `json:"changes,omitempty"` // what of it
 	Needs       []string       `json:"needs,omitempty"`
 	Blind       []string       `json:"blind,omitempty"` // of these, those that nothing provides
 	Tests       int            `json:"tests"`
@@ -40,7 +41,7 @@ func (s *Set) List(o ListOptions) []Listed {
 	for i, r := range s.rules {
 		l := Listed{
 			ID: r.ID, Version: r.Version, Kind: r.Kind, Severity: r.Severity, Mode: r.Mode, Description: r.Description,
-			Playbook: r.Playbook, Attack: r.Tags.Attack, Reg: r.Tags.Reg, Concern: r.Tags.Concern, Overlay: r.Overlaid(),
+			Playbook: r.Playbook, Attack: r.Tags.Attack, Reg: r.Tags.Reg, Concern: r.Tags.Concern, Overlay: r.Overlaid(), Changes: r.Changes(),
 			Index: s.index.fieldOf(int32(i)),
 		}
 		for _, id := range r.Needs() {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/liveward/liveward/internal/event"
@@ -19,7 +20,8 @@ type overlay struct {
 // overlayKeys are what a site may change. What a rule looks for is not among them: that is another
 // rule.
 func overlayKeys() []string {
-	return []string{"base", "mode", "severity", "threshold", "at_least", "window", "suppress", "except", "show", "tests"}
+	return []string{"base", "mode", "severity", "threshold", "at_least", "window", "suppress", "except", "show", "tests",
+		string(Spike), string(FirstSeen), string(Sequence), string(Chain), string(Absence)}
 }
 
 const overlayDir = "overlays"
@@ -84,6 +86,7 @@ func (o *overlay) apply(shipped *spec) *spec {
 	if n := m["window"]; n != nil {
 		o.window(d, &sp, n)
 	}
+	o.parameters(d, &sp)
 	if n := m["suppress"]; n != nil {
 		r.Suppress = Suppress{}
 		sp.suppress(d, n)
@@ -108,6 +111,69 @@ func (o *overlay) apply(shipped *spec) *spec {
 		return nil
 	}
 	return &sp
+}
+
+// parameters changes those of the rule's kind: from when on it fires, and not what it looks for.
+func (o *overlay) parameters(d decoder, sp *spec) {
+	r := &sp.rule
+	for _, kind := range []Kind{Spike, FirstSeen, Sequence, Chain, Absence} {
+		n := o.keys[string(kind)]
+		switch {
+		case n == nil:
+			continue
+		case r.Kind != kind:
+			d.errorf(n, "", "rule %s is of kind %s and has no %s", r.ID, r.Kind, kind)
+			continue
+		}
+		switch kind {
+		case Spike:
+			r.Spike.bounds(d, d.mapping(n, "spike", "factor", "min_hits", "min_total", "min_share", "floor", "warmup"))
+		case FirstSeen:
+			r.firstSeenTimes(d, d.mapping(n, "first_seen", "history", "learn", "again"))
+		case Chain:
+			r.Chain.bounds(d, d.mapping(n, "chain", "at_least", "half_life"))
+		case Sequence:
+			o.steps(d, sp, n)
+		case Absence:
+			if m := d.mapping(n, "absence", "for"); m["for"] != nil {
+				r.Absence.For = d.duration(m["for"], "absence.for", minWindow, maxWindow)
+				r.Window = r.Absence.For
+			}
+		case Each, Threshold, Distinct:
+		}
+	}
+}
+
+// steps changes how many events steps take, by their names.
+func (o *overlay) steps(d decoder, sp *spec, n *node) {
+	r := &sp.rule
+	names := make([]string, len(r.Steps))
+	for i, s := range r.Steps {
+		names[i] = s.Name
+	}
+	r.Steps = slices.Clone(r.Steps)
+	for name, value := range d.mapping(n, "sequence", names...) {
+		step := &r.Steps[slices.Index(names, name)]
+		if step.Negative {
+			d.errorf(value, "", "one event that must not come is enough: %s has no at_least", name)
+			continue
+		}
+		step.AtLeast = d.integer(value, "step.at_least", 1, maxCount)
+	}
+}
+
+// Changes names what the overlay of a rule changes, in the order of its file.
+func (r *Rule) Changes() []string {
+	if !r.Overlaid() {
+		return nil
+	}
+	var out []string
+	for _, p := range r.matcher.spec.overlay.root.pairs {
+		if p.key.text != "base" && p.key.text != "tests" {
+			out = append(out, p.key.text)
+		}
+	}
+	return out
 }
 
 // window changes the window, and with it the suppression that follows it.

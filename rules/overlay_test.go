@@ -176,3 +176,56 @@ func FuzzDirectory(f *testing.F) {
 		}
 	})
 }
+
+// An overlay changes from when on a rule of any kind fires, and nothing of what it looks for.
+func TestOverlayOfKinds(t *testing.T) {
+	const head = "when: event.action == \"liveness-check\"\nby: [client.ip]\n"
+	f := func(body, text string, changed func(r *Rule) bool) {
+		t.Helper()
+		plain := loadText(t, map[string]string{"t.a": body}).Rule("t.a")
+		fsys := overlaid(body, "base: 1\n"+text)
+		set, err := Load(fsys, anyPlaybook())
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		r := set.Rule("t.a")
+		if changed(plain) || !changed(r) || r.State == plain.State || !r.Overlaid() || len(r.Changes()) == 0 {
+			t.Errorf("%s: %+v", text, r)
+		}
+		again, err := OpenArchive(set.Archive(), anyPlaybook())
+		if err != nil || again.Rule("t.a").State != r.State {
+			t.Errorf("%s: the archive gives another rule, %v", text, err)
+		}
+		// The pack moves on: the change stays, and lint asks to look at it.
+		moved := overlaid(strings.Replace(body, "title:", "title:", 1), "base: 1\n"+text)
+		file := moved["t.a.yaml"]
+		file.Data = []byte(strings.Replace(string(file.Data), "version: 1", "version: 2", 1))
+		next, err := Load(moved, anyPlaybook())
+		if err != nil || !changed(next.Rule("t.a")) {
+			t.Errorf("%s: lost at an upgrade, %v", text, err)
+		}
+		if got := Lint(moved, anyPlaybook()).Error(); !strings.Contains(got, "rule t.a is version 2, the overlay was written for 1") {
+			t.Errorf("%s: lint says %q", text, got)
+		}
+	}
+	spike := head + "window: 10m\nspike: {of: 'liveness.decision == \"spoof\"', factor: 4, baseline: 14d}\n"
+	f(spike, "spike: {factor: 6, min_hits: 20}\n", func(r *Rule) bool { return r.Spike.Factor == 6 && r.Spike.MinHits == 20 && r.Spike.Floor == 1 })
+	f(head+"first_seen: {of: [user.id], history: 30d, learn: 7d}\n", "first_seen: {history: 3d}\n",
+		func(r *Rule) bool { return r.FirstSeen.History == 72*time.Hour && r.FirstSeen.Learn == 72*time.Hour })
+	f("by: [client.ip]\nwindow: 1h\nsequence: [{name: spoofed, when: 'liveness.decision == \"spoof\"', at_least: 5}, {name: passed, when: 'liveness.decision == \"live\"'}]\n",
+		"sequence: {spoofed: 8}\n", func(r *Rule) bool { return r.Steps[0].AtLeast == 8 && r.Steps[1].AtLeast == 1 })
+	f("when: event.severity >= 47\nby: [client.ip]\nwindow: 1d\nchain: {as: risk, at_least: 100, half_life: 6h}\n", "chain: {at_least: 150}\n",
+		func(r *Rule) bool { return r.Chain.AtLeast == 150 && r.Chain.HalfLife == 6*time.Hour })
+	f(head+"absence: {for: 10m}\n", "absence: {for: 20m}\n", func(r *Rule) bool { return r.Absence.For == 20*time.Minute && r.Window == 20*time.Minute })
+
+	refused := func(body, text, want string) {
+		t.Helper()
+		if _, err := Load(overlaid(body, "base: 1\n"+text), anyPlaybook()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	refused(spike, "chain: {at_least: 2}\n", "rule t.a is of kind spike and has no chain")
+	refused(spike, "spike: {baseline: 1d}\n", "unknown key \"baseline\" in spike")
+	refused(spike, "spike: {factor: 0.5}\n", "spike.factor must be a number from 1 to 1000")
+	refused("by: [client.ip]\nwindow: 1h\nsequence: [{name: a, when: has(user.id)}, {name: b, not: has(device.id)}]\n", "sequence: {b: 2}\n", "b has no at_least")
+}

@@ -86,6 +86,7 @@ type PrivacyConfig struct {
 // RulesConfig is where the rules are.
 type RulesConfig struct {
 	Dir         string `yaml:"dir" doc:"Directory of rules, with lists/ and playbooks/. Left out: the pack that comes with liveward."`
+	Overlay     string `yaml:"overlay" doc:"Directory of your own on top of it: overlays/ for changes of shipped rules, lists/, playbooks/ and rules. A file there takes the place of the shipped one of the same path."`
 	FormatsDir  string `yaml:"formats_dir" doc:"Directory of your own format maps."`
 	VendorsDir  string `yaml:"vendors_dir" doc:"Directory of your own vendor maps."`
 	PlaybookURL string `yaml:"playbook_url" doc:"Address under which people read the playbooks."`

@@ -229,6 +229,13 @@ func (p *Plan) loadRules(f *strict.File) error {
 		}
 		p.rulesFS = os.DirFS(dir)
 	}
+	if dir := p.Config.Rules.Overlay; dir != "" {
+		if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+			f.Problem("rules.overlay", fmt.Sprintf("%s is not a directory", dir), "")
+			return nil
+		}
+		p.rulesFS = layered{upper: os.DirFS(dir), lower: p.rulesFS}
+	}
 	var err error
 	if p.Playbooks, err = loadPlaybooks(p.rulesFS, p.Config.Rules.PlaybookURL); err != nil {
 		return err
