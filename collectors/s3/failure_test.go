@@ -66,13 +66,13 @@ func TestNotices(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, sink := newWorld(t), collectorstest.NewSink(t)
 			w.s.put(key, []byte("hello\n"))
-			w.q.send(body)
+			w.q.Send(body)
 			_, run := w.run(sink, nil)
 			sink.WaitLines(1)
 			if got, want := sink.Positions()[1].Name, "s3://"+bucket+"/"+key; got != want {
 				t.Errorf("the object is called %q, want %q", got, want)
 			}
-			wait(t, "the notification to be deleted", func() bool { return w.q.left() == 0 })
+			wait(t, "the notification to be deleted", func() bool { return w.q.Left() == 0 })
 			run.Stop(t)
 		})
 	}
@@ -84,9 +84,9 @@ func TestNotices(t *testing.T) {
 	} {
 		t.Run("ignored: "+name, func(t *testing.T) {
 			w, sink := newWorld(t), collectorstest.NewSink(t)
-			w.q.send(body)
+			w.q.Send(body)
 			c, run := w.run(sink, nil)
-			wait(t, "the message to be deleted", func() bool { return w.q.left() == 0 })
+			wait(t, "the message to be deleted", func() bool { return w.q.Left() == 0 })
 			wait(t, "the count", func() bool { return c.Stats().Ignored == 1 })
 			run.Stop(t)
 		})
@@ -97,7 +97,7 @@ func TestNotices(t *testing.T) {
 // does not repeat it, and that it holds nothing up.
 func TestPoison(t *testing.T) {
 	w, sink := newWorld(t), collectorstest.NewSink(t)
-	w.q.most = 1
+	w.q.Most = 1
 	deep := created("x")
 	for range 4 {
 		deep = toJSON(map[string]any{"Type": "Notification", "Message": deep})
@@ -108,13 +108,13 @@ func TestPoison(t *testing.T) {
 		strings.Replace(created("x"), `"name":"liveness-logs"`, `"name":"elsewhere"`, 1), deep, strings.Repeat("[", 100000),
 	}
 	for _, body := range poison {
-		w.q.send(body)
+		w.q.Send(body)
 	}
 	w.write("good", []byte("good\n"))
 	c, run := w.run(sink, func(cfg *s3.Config) { cfg.Buckets = []string{bucket} })
 	sink.WaitLines(1)
-	wait(t, "all but the poison to be deleted", func() bool { return w.q.left() == len(poison) })
-	wait(t, "the poison to be set aside", func() bool { w.q.expire(); return len(w.q.deadLetters()) == len(poison) })
+	wait(t, "all but the poison to be deleted", func() bool { return w.q.Left() == len(poison) })
+	wait(t, "the poison to be set aside", func() bool { w.q.Expire(); return len(w.q.DeadLetters()) == len(poison) })
 	run.Stop(t)
 	if got := c.Stats().Poison; got != int64(len(poison)) {
 		t.Errorf("%d messages are counted as poison, want %d", got, len(poison))
@@ -131,17 +131,17 @@ func TestRedelivery(t *testing.T) {
 	w.write("a", gzipped(t, lines(10)))
 	c, run := w.run(sink, nil)
 	wait(t, "the first delivery", func() bool { return c.Stats().Deleted == 1 })
-	w.q.send(created("a"))
-	w.q.send(created("a", "a"))
+	w.q.Send(created("a"))
+	w.q.Send(created("a", "a"))
 	wait(t, "the others", func() bool { return c.Stats().Deleted == 3 })
 	run.Stop(t)
-	w.q.quiet()
+	w.q.Quiet()
 	if got := c.Stats(); got.Redelivered != 3 || got.Objects != 1 || len(sink.Lines()) != 10 {
 		t.Errorf("%d lines, %+v", len(sink.Lines()), got)
 	}
 
 	// Deleting fails, and then the agent is started anew: the object's lines are in the journal.
-	w.q.refuse(func(action string) string {
+	w.q.Refuse(func(action string) string {
 		if action == "DeleteMessage" {
 			return "ServiceUnavailable"
 		}
@@ -154,8 +154,8 @@ func TestRedelivery(t *testing.T) {
 	_, before := sink.Counts()
 	sink.Wait("a tick", func() bool { _, n := sink.Counts(); return n > before })
 	run.Stop(t)
-	w.q.refuse(nil)
-	w.q.expire()
+	w.q.Refuse(nil)
+	w.q.Expire()
 	sink.Restart()
 	c, run = w.run(sink, nil)
 	wait(t, "the notification to be deleted", func() bool { return c.Stats().Deleted == 1 })
@@ -186,7 +186,7 @@ func TestResumesWithinAnObject(t *testing.T) {
 		} else {
 			sink.After = fail // it was stored, and nobody learned of it
 		}
-		w.q.expire()
+		w.q.Expire()
 		sink.Restart()
 		_, run := w.run(sink, nil)
 		if err := run.Wait(t); !errors.Is(err, crash) {
@@ -194,10 +194,10 @@ func TestResumesWithinAnObject(t *testing.T) {
 		}
 		sink.Before, sink.After = nil, nil
 	}
-	w.q.expire()
+	w.q.Expire()
 	sink.Restart()
 	_, run := w.run(sink, nil)
-	wait(t, "the notification to be deleted", func() bool { return w.q.left() == 0 })
+	wait(t, "the notification to be deleted", func() bool { return w.q.Left() == 0 })
 	run.Stop(t)
 	got := sink.Lines()
 	if text := strings.Join(sink.Texts(), "\n") + "\n"; text != string(content) {
@@ -244,12 +244,12 @@ func TestObjectsThatCannotBeRead(t *testing.T) {
 					return true
 				})
 			}
-			w.q.most = 1
-			w.q.send(created("bad"))
+			w.q.Most = 1
+			w.q.Send(created("bad"))
 			w.write("good", []byte("good\n"))
 			col, run := w.run(sink, nil)
 			sink.Wait("the other object", func() bool { return slices.Contains(sink.Texts(), "good") })
-			wait(t, "the notification to be set aside", func() bool { w.q.expire(); return len(w.q.deadLetters()) == 1 })
+			wait(t, "the notification to be set aside", func() bool { w.q.Expire(); return len(w.q.DeadLetters()) == 1 })
 			run.Stop(t)
 			if got := c.counted(col.Stats()); got != 1 {
 				t.Errorf("counted %d times: %+v", got, col.Stats())
@@ -284,11 +284,11 @@ func TestBombs(t *testing.T) {
 	for name, fill := range map[string]string{"zeros": "\x00", "one line": "x", "one JSON value": `{"a":`, "feeds": "\n"} {
 		t.Run(name, func(t *testing.T) {
 			w, sink := newWorld(t), collectorstest.NewSink(t)
-			w.q.most = 1
+			w.q.Most = 1
 			w.write("bomb", bomb(fill, 32))
 			c, run := w.run(sink, func(cfg *s3.Config) { cfg.MaxObject = 20 << 20; cfg.MaxLine = 4096 })
 			wait(t, "the bomb to be refused", func() bool { return c.Stats().TooLarge == 1 })
-			wait(t, "the notification to be set aside", func() bool { w.q.expire(); return len(w.q.deadLetters()) == 1 })
+			wait(t, "the notification to be set aside", func() bool { w.q.Expire(); return len(w.q.DeadLetters()) == 1 })
 			run.Stop(t)
 			if n := len(sink.Lines()); n > 1 {
 				t.Errorf("%d lines", n)
@@ -331,7 +331,7 @@ func TestAnswersThatBreakOff(t *testing.T) {
 			breakOff(w, 1<<20, stall)
 			w.write("a", content)
 			c, run := w.run(sink, func(cfg *s3.Config) { cfg.Stall = 300 * time.Millisecond })
-			wait(t, "the notification to be deleted", func() bool { return w.q.left() == 0 })
+			wait(t, "the notification to be deleted", func() bool { return w.q.Left() == 0 })
 			run.Stop(t)
 			if text := strings.Join(sink.Texts(), "\n") + "\n"; text != string(content) || c.Stats().Resumed == 0 {
 				t.Errorf("%d lines, %+v", len(sink.Lines()), c.Stats())
@@ -354,8 +354,8 @@ func TestAnswersThatBreakOff(t *testing.T) {
 		c, run := w.run(sink, nil)
 		wait(t, "the notification to be given back", func() bool { return c.Stats().Gone == 1 })
 		run.Stop(t)
-		if w.q.left() != 1 || !strings.Contains(w.log.String(), "replaced while it was read") {
-			t.Errorf("%d notifications left, the log says:\n%s", w.q.left(), w.log)
+		if w.q.Left() != 1 || !strings.Contains(w.log.String(), "replaced while it was read") {
+			t.Errorf("%d notifications left, the log says:\n%s", w.q.Left(), w.log)
 		}
 	})
 }
@@ -379,7 +379,7 @@ func TestVisibility(t *testing.T) {
 		}
 		w.write("a", lines(10))
 		c, run := w.run(sink, func(cfg *s3.Config) { cfg.Visibility = time.Second })
-		wait(t, "four renewals", func() bool { return w.q.count("ChangeMessageVisibility") >= 4 })
+		wait(t, "four renewals", func() bool { return w.q.Count("ChangeMessageVisibility") >= 4 })
 		close(refuse)
 		wait(t, "the notification to be deleted", func() bool { return c.Stats().Deleted == 1 })
 		run.Stop(t)
@@ -398,7 +398,7 @@ func TestVisibility(t *testing.T) {
 				return true
 			}
 		})
-		w.q.refuse(func(action string) string {
+		w.q.Refuse(func(action string) string {
 			if action == "ChangeMessageVisibility" {
 				return "ReceiptHandleIsInvalid"
 			}
@@ -407,7 +407,7 @@ func TestVisibility(t *testing.T) {
 		w.write("a", lines(10))
 		c, run := w.run(sink, func(cfg *s3.Config) { cfg.Visibility = time.Second })
 		wait(t, "the work to be given up", func() bool { return c.Stats().Lost == 1 })
-		w.q.refuse(nil)
+		w.q.Refuse(nil)
 		close(release)
 		wait(t, "another delivery", func() bool { return c.Stats().Deleted == 1 })
 		run.Stop(t)
@@ -427,9 +427,7 @@ func TestVisibility(t *testing.T) {
 		c, run := w.run(sink, nil)
 		wait(t, "pushback", func() bool { return c.Stats().Pushbacks > 0 })
 		run.Stop(t)
-		w.q.mu.Lock()
-		defer w.q.mu.Unlock()
-		if diff := cmp.Diff([]int{0}, w.q.spans); diff != "" {
+		if diff := cmp.Diff([]int{0}, w.q.Spans()); diff != "" {
 			t.Errorf("visibility: %s", diff)
 		}
 	})
@@ -442,11 +440,11 @@ func TestQueueErrors(t *testing.T) {
 	} {
 		t.Run(code, func(t *testing.T) {
 			w, sink := newWorld(t), collectorstest.NewSink(t)
-			w.q.refuse(func(string) string { return code })
+			w.q.Refuse(func(string) string { return code })
 			w.write("a", lines(1))
 			c, run := w.run(sink, nil)
 			wait(t, "an error", func() bool { return c.Stats().Failed > 0 })
-			w.q.refuse(nil)
+			w.q.Refuse(nil)
 			sink.WaitLines(1)
 			run.Stop(t)
 			if log := w.log.String(); !strings.Contains(log, want) || strings.Contains(log, "a secret of the service") || strings.Contains(log, "the-secret-access-key") {
@@ -533,15 +531,15 @@ func TestManyAtOnce(t *testing.T) {
 	for i := range objects {
 		w.write(fmt.Sprintf("o/%d", i), gzipped(t, lines(100)))
 		if i%7 == 0 {
-			w.q.send(created(fmt.Sprintf("o/%d", i)))
+			w.q.Send(created(fmt.Sprintf("o/%d", i)))
 		}
 	}
 	c, run := w.run(sink, func(cfg *s3.Config) { cfg.Objects = 8 })
 	sink.WaitLines(100 * objects)
-	w.q.expire()
+	w.q.Expire()
 	wait(t, "the queue to be empty", func() bool {
-		w.q.expire()
-		return w.q.left() == 0
+		w.q.Expire()
+		return w.q.Left() == 0
 	})
 	run.Stop(t)
 	if n := len(sink.Lines()); n != 100*objects {

@@ -22,6 +22,7 @@ import (
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/collectorstest"
 	"github.com/liveward/liveward/collectors/s3"
+	"github.com/liveward/liveward/collectors/s3/sqsfake"
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -76,7 +77,7 @@ func (s *store) put(key string, content []byte) {
 // world is a queue, a store, and what a collector needs to know of them.
 type world struct {
 	t *testing.T
-	q *queue
+	q *sqsfake.Queue
 	s *store
 	n int
 	// log is what collectors say.
@@ -85,13 +86,13 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_ACCESS_KEY_ID", sqsfake.AccessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret-access-key")
 	t.Setenv("AWS_REGION", "eu-central-1")
 	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	return &world{t: t, q: newQueue(t), s: newStore(t), log: new(syncBuffer)}
+	return &world{t: t, q: sqsfake.New(t), s: newStore(t), log: new(syncBuffer)}
 }
 
 type syncBuffer struct {
@@ -112,7 +113,7 @@ func (b *syncBuffer) String() string {
 }
 
 func (w *world) config() s3.Config {
-	return s3.Config{Source: "alb", Queue: w.q.url(), Endpoint: w.s.server.URL, Objects: 1, Wait: time.Second}
+	return s3.Config{Source: "alb", Queue: w.q.URL(), Endpoint: w.s.server.URL, Objects: 1, Wait: time.Second}
 }
 
 func (w *world) collector(cfg s3.Config, resume []event.Position, now func() time.Time) *s3.Collector {
@@ -129,7 +130,7 @@ func (w *world) collector(cfg s3.Config, resume []event.Position, now func() tim
 func (w *world) write(key string, content []byte) {
 	w.t.Helper()
 	w.s.put(key, content)
-	w.q.send(created(key))
+	w.q.Send(created(key))
 }
 
 // created is S3's own notification.
@@ -161,7 +162,7 @@ func TestContract(t *testing.T) {
 		w := newWorld(t)
 		return collectorstest.Input{
 			New: func(_ *testing.T, resume []event.Position, now func() time.Time) collectors.Collector {
-				w.q.expire()
+				w.q.Expire()
 				return w.collector(w.config(), resume, now)
 			},
 			Write: func(t *testing.T, lines ...string) {
@@ -197,3 +198,13 @@ func zstandard(t *testing.T, b []byte) []byte {
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// wait polls until a condition holds.
+func wait(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}

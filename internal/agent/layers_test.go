@@ -52,7 +52,7 @@ func doors() map[string][]string {
 
 // testPackages returns the packages that serve tests. Beside tests nothing imports them.
 func testPackages() []string {
-	return []string{"alerting/alertingtest", "alerting/slack/slackfake", "collectors/collectorstest", "forwarders/forwarderstest", "internal/estest"}
+	return []string{"alerting/alertingtest", "alerting/slack/slackfake", "collectors/collectorstest", "collectors/s3/sqsfake", "forwarders/forwarderstest", "internal/estest"}
 }
 
 // commandImports returns what the command knows of the module: it has flags, printing and exit codes,

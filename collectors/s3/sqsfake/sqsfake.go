@@ -1,4 +1,10 @@
-package s3_test
+// Package sqsfake is an SQS queue for tests, as its JSON protocol shows it: messages that are received are
+// hidden for a time, a receipt handle is good until the message is received again, and what was received
+// too often goes to the dead-letter queue.
+//
+// It never checks signatures: that a request has the test's access key is enough. A second of waiting
+// takes it 20 milliseconds, a second of hiding takes a second.
+package sqsfake
 
 import (
 	"crypto/md5"
@@ -14,19 +20,22 @@ import (
 	"time"
 )
 
-// queue is an SQS queue as its JSON protocol shows it: messages that are received are hidden for a
-// time, a receipt handle is good until the message is received again, and what was received too often
-// goes to the dead-letter queue.
-type queue struct {
-	t      *testing.T
+// AccessKey is the only one that is let in.
+const AccessKey = "AKIDEXAMPLE"
+
+// Queue is one queue.
+type Queue struct {
+	t      testing.TB
 	server *httptest.Server
+
+	// Most is how often a message may be received before it is set aside; 0: without end.
+	Most int
 
 	mu      sync.Mutex
 	changed chan struct{}
 	next    int
 	list    []*message
 	dead    []string // bodies
-	most    int      // receipts before a message is set aside; 0: without end
 	spans   []int    // that visibilities were changed to
 	fail    func(action string) string
 	calls   map[string]int
@@ -39,17 +48,20 @@ type message struct {
 	shows            time.Time
 }
 
-func newQueue(t *testing.T) *queue {
+// New starts a queue that ends with the test.
+func New(t testing.TB) *Queue {
 	t.Helper()
-	q := &queue{t: t, changed: make(chan struct{}), calls: map[string]int{}}
+	q := &Queue{t: t, changed: make(chan struct{}), calls: map[string]int{}}
 	q.server = httptest.NewServer(http.HandlerFunc(q.serve))
 	t.Cleanup(q.server.Close)
 	return q
 }
 
-func (q *queue) url() string { return q.server.URL + "/123456789012/liveness-logs" }
+// URL is the address of the queue.
+func (q *Queue) URL() string { return q.server.URL + "/123456789012/liveness-logs" }
 
-func (q *queue) send(body string) {
+// Send adds a message.
+func (q *Queue) Send(body string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.next++
@@ -57,28 +69,41 @@ func (q *queue) send(body string) {
 	q.wake()
 }
 
-func (q *queue) wake() {
+func (q *Queue) wake() {
 	close(q.changed)
 	q.changed = make(chan struct{})
 }
 
-func (q *queue) ask(n int) {
+func (q *Queue) ask(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.asking += n
 }
 
-// quiet waits until nobody asks: a message that is handed to who has hung up is hidden for its time.
-func (q *queue) quiet() {
-	wait(q.t, "the last request to end", func() bool {
+// Quiet waits until nobody asks: a message that is handed to who has hung up is hidden for its time.
+func (q *Queue) Quiet() {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		q.mu.Lock()
-		defer q.mu.Unlock()
-		return q.asking == 0
-	})
+		asking := q.asking
+		q.mu.Unlock()
+		switch {
+		case asking == 0:
+			return
+		case time.Now().After(deadline):
+			q.t.Fatal("the queue is asked without end")
+		}
+	}
 }
 
-// expire shows all messages again, as time would.
-func (q *queue) expire() {
+// Spans returns the visibilities that messages were given, in seconds.
+func (q *Queue) Spans() []int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return append([]int(nil), q.spans...)
+}
+
+// Expire shows all messages again, as time would.
+func (q *Queue) Expire() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, m := range q.list {
@@ -87,40 +112,32 @@ func (q *queue) expire() {
 	q.wake()
 }
 
-func (q *queue) left() int {
+// Left returns how many messages there are, hidden or not.
+func (q *Queue) Left() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.list)
 }
 
-func (q *queue) deadLetters() []string {
+// DeadLetters returns the bodies of the messages that were set aside.
+func (q *Queue) DeadLetters() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return append([]string(nil), q.dead...)
 }
 
-func (q *queue) count(action string) int {
+// Count returns how often something was asked for.
+func (q *Queue) Count(action string) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.calls[action]
 }
 
-// refuse makes the queue answer with an error, where f returns its code.
-func (q *queue) refuse(f func(action string) string) {
+// Refuse makes the queue answer with an error, where f returns its code.
+func (q *Queue) Refuse(f func(action string) string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.fail = f
-}
-
-// wait polls until a condition holds.
-func wait(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !done(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 type request struct {
@@ -130,14 +147,14 @@ type request struct {
 	WaitTimeSeconds   int
 }
 
-func (q *queue) serve(w http.ResponseWriter, r *http.Request) {
+func (q *Queue) serve(w http.ResponseWriter, r *http.Request) {
 	action := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")
 	var in request
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.QueueURL != q.url() {
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || in.QueueURL != q.URL() {
 		answer(w, http.StatusBadRequest, map[string]string{"__type": "com.amazonaws.sqs#QueueDoesNotExist"})
 		return
 	}
-	if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/") {
+	if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential="+AccessKey+"/") {
 		answer(w, http.StatusForbidden, map[string]string{"__type": "com.amazonaws.sqs#AccessDenied"})
 		return
 	}
@@ -162,7 +179,7 @@ func (q *queue) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (q *queue) receive(w http.ResponseWriter, r *http.Request, in request) {
+func (q *Queue) receive(w http.ResponseWriter, r *http.Request, in request) {
 	deadline := time.NewTimer(time.Duration(in.WaitTimeSeconds) * 20 * time.Millisecond)
 	defer deadline.Stop()
 	q.ask(1)
@@ -191,13 +208,13 @@ func (q *queue) receive(w http.ResponseWriter, r *http.Request, in request) {
 }
 
 // first takes the first message that shows.
-func (q *queue) first(span int) *message {
+func (q *Queue) first(span int) *message {
 	for i := 0; i < len(q.list); i++ {
 		m := q.list[i]
 		if time.Now().Before(m.shows) {
 			continue
 		}
-		if q.most > 0 && m.receipts >= q.most {
+		if q.Most > 0 && m.receipts >= q.Most {
 			q.dead = append(q.dead, m.body)
 			q.list = append(q.list[:i], q.list[i+1:]...)
 			i--
@@ -212,7 +229,7 @@ func (q *queue) first(span int) *message {
 	return nil
 }
 
-func (q *queue) change(w http.ResponseWriter, in request, remove bool) {
+func (q *Queue) change(w http.ResponseWriter, in request, remove bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i, m := range q.list {
