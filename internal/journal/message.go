@@ -29,8 +29,22 @@ type BatchHead struct {
 	Tick      bool             `json:"tick,omitempty"`
 	Positions []event.Position `json:"positions"`
 	Documents int              `json:"documents"`
-	Runs      []Run            `json:"runs,omitempty"`  // which file each document is of
-	Joins     []int            `json:"joins,omitempty"` // indexes of the documents that joins look at
+	Runs      []Run            `json:"runs,omitempty"`      // which file each document is of
+	Joins     []int            `json:"joins,omitempty"`     // indexes of the documents that joins look at
+	Keys      []KeyTally       `json:"keys,omitempty"`      // calls of the documents by API key
+	MoreKeys  int64            `json:"more_keys,omitempty"` // calls with keys for which Keys had no room
+}
+
+// KeyTally counts the calls with one API key. Times are event times, in nanoseconds; 0 where none is to
+// be believed.
+type KeyTally struct {
+	ID       string `json:"id"`
+	Owner    string `json:"owner,omitempty"`
+	First    int64  `json:"first,omitempty"`
+	Last     int64  `json:"last,omitempty"`
+	Calls    int64  `json:"n"`
+	Accepted int64  `json:"accepted,omitempty"`
+	Refused  int64  `json:"refused,omitempty"`
 }
 
 // Run is a number of documents of one file that stand one after the other in a batch. Documents do

@@ -50,6 +50,7 @@ type Intake struct {
 	begun   bool
 	resumed []event.Position
 	runs    journal.BatchHead // documents of the message being built, by file
+	keys    keyTally          // of the message being built
 	size    int               // of its signals, encoded
 	maxBody int
 }
@@ -160,6 +161,7 @@ func (in *Intake) reset() {
 	in.signals.Reset()
 	in.docs = in.docs[:0]
 	in.size = 0
+	in.keys.reset()
 	in.runs.Documents, in.runs.Runs, in.runs.Joins = 0, in.runs.Runs[:0], in.runs.Joins[:0]
 }
 
@@ -179,6 +181,7 @@ func (in *Intake) process(ctx context.Context, b *event.Batch, part []event.Posi
 			in.runs.Joins = append(in.runs.Joins, in.runs.Documents)
 		}
 		in.runs.AddDocument(line.File)
+		in.keys.see(&in.proc.ev)
 		in.size += r.Signals
 		if in.partFull() && i < len(b.Lines)-1 {
 			if err := in.appendPart(ctx, b, part, i+1); err != nil {
@@ -227,12 +230,14 @@ func (in *Intake) append(ctx context.Context, b *event.Batch, positions []event.
 		// Files without lines in this message still say how far their source has come.
 		positions[i].MaxTime = max(positions[i].MaxTime, in.proc.clock(&positions[i]).max)
 	}
+	in.keys.tell(&in.runs)
 	var err error
 	in.body, err = in.codec.Append(in.body[:0], &journal.Batch{
 		BatchHead: journal.BatchHead{
 			Agent: in.agent, Collector: in.collector, Ruleset: in.current,
 			Ingest: b.Ingest, Tick: tick, Positions: positions,
 			Documents: in.runs.Documents, Runs: in.runs.Runs, Joins: in.runs.Joins,
+			Keys: in.runs.Keys, MoreKeys: in.runs.MoreKeys,
 		},
 		Signals: in.signals.Signals,
 		Docs:    in.docs,

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -12,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/journal"
 )
 
@@ -45,8 +43,9 @@ type KeyTable struct {
 	Newest    int64 `json:"newest"` // event time
 }
 
-// KeyIndex reads the journal's events and keeps when each API key was first and last seen. It is a
-// reader like any other: what it knows follows from the journal, and decides nothing before it.
+// KeyIndex reads the journal and keeps when each API key was first and last seen. It is a reader like
+// any other: what it knows follows from the journal, and decides nothing before it. It reads the heads
+// of batches alone, in which intake has counted the calls by key.
 type KeyIndex struct {
 	j   *journal.Journal
 	now func() time.Time
@@ -90,29 +89,21 @@ func (x *KeyIndex) Table() KeyTable {
 
 // Run reads until ctx is done, then stores a last snapshot and returns nil.
 func (x *KeyIndex) Run(ctx context.Context) error {
-	codec, err := journal.NewCodec()
-	if err != nil {
-		return err
-	}
-	defer codec.Close()
 	if err := x.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped before it had begun
 		}
 		return fmt.Errorf("index of keys: %w", err)
 	}
-	var buf []byte
-	err = x.j.Follow(ctx, journal.Events, x.table.Cursor.Seq, journal.All, func() error { x.maybeSnapshot(ctx); return nil }, func(e *journal.Entry) error {
-		if e.Subject == journal.DerivedSubject(joinWriter) {
-			x.apply(e.Ref, nil) // the calls they were derived from count
-			x.maybeSnapshot(ctx)
-			return nil
+	err := x.j.Follow(ctx, journal.Events, x.table.Cursor.Seq, journal.All, func() error { x.maybeSnapshot(ctx); return nil }, func(e *journal.Entry) error {
+		head := new(journal.BatchHead)
+		if e.Subject != journal.RulesetSubject {
+			var err error
+			if head, err = journal.DecodeHead(e.Body); err != nil {
+				return fmt.Errorf("message %d: %w", e.Seq, err)
+			}
 		}
-		docs, err := documentsOf(e, codec, &buf)
-		if err != nil {
-			return fmt.Errorf("message %d: %w", e.Seq, err)
-		}
-		x.apply(e.Ref, docs)
+		x.apply(e.Ref, head)
 		x.maybeSnapshot(ctx)
 		return nil
 	})
@@ -127,47 +118,41 @@ func (x *KeyIndex) Run(ctx context.Context) error {
 	return nil
 }
 
-func (x *KeyIndex) apply(ref journal.Ref, docs []event.Document) {
+func (x *KeyIndex) apply(ref journal.Ref, head *journal.BatchHead) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for i := range docs {
-		if s, ok := sightingOf(docs[i].JSON); ok {
-			x.see(&s)
-		}
+	for i := range head.Keys {
+		x.see(&head.Keys[i])
 	}
+	x.table.Strangers += head.MoreKeys
 	x.table.Cursor = ref
 	x.at.Store(ref.Seq)
 	x.dirty = true
 }
 
-func (x *KeyIndex) see(s *sighting) {
-	k := x.keys[string(s.id)]
+func (x *KeyIndex) see(t *journal.KeyTally) {
+	k := x.keys[t.ID]
 	if k == nil {
-		if !s.accepted && len(s.owner) == 0 || len(x.keys) >= indexedKeys {
-			x.table.Strangers++
-			if s.accepted || len(s.owner) > 0 {
-				x.table.LeftOut++
+		if welcome := t.Accepted > 0 || t.Owner != ""; !welcome || len(x.keys) >= indexedKeys {
+			x.table.Strangers += t.Calls
+			if welcome {
+				x.table.LeftOut += t.Calls
 			}
 			return
 		}
-		k = &KeySeen{ID: string(s.id)}
+		k = &KeySeen{ID: t.ID}
 		x.keys[k.ID] = k
 	}
-	k.Calls++
-	if s.refused {
-		k.Refused++
+	k.Calls += t.Calls
+	k.Refused += t.Refused
+	if t.Owner != "" {
+		k.Owner = t.Owner
 	}
-	if k.Owner != string(s.owner) && len(s.owner) > 0 {
-		k.Owner = string(s.owner)
+	if k.First == 0 || t.First != 0 && t.First < k.First {
+		k.First = t.First
 	}
-	if s.time == 0 {
-		return
-	}
-	if k.First == 0 || s.time < k.First {
-		k.First = s.time
-	}
-	k.Last = max(k.Last, s.time)
-	x.table.Newest = max(x.table.Newest, s.time)
+	k.Last = max(k.Last, t.Last)
+	x.table.Newest = max(x.table.Newest, t.Last)
 }
 
 // LoadKeyTable reads the newest index that the journal holds the message of; of a journal without one
@@ -267,86 +252,4 @@ func (x *KeyIndex) forget() {
 			delete(x.keys, id)
 		}
 	}
-}
-
-// sighting is what one document says of a key. Its bytes are the document's.
-type sighting struct {
-	id, owner         []byte
-	time              int64 // 0 where it is not to be believed
-	accepted, refused bool
-}
-
-// sightingOf reads a document as AppendJSON writes it, without decoding all of it: fields stand in the
-// order of their names, and no text can hold a quote that is not escaped, so a name that is looked for
-// with the quote behind it is found where it is a name and nowhere else.
-func sightingOf(doc []byte) (s sighting, ok bool) {
-	const front = 1024 // agent and time alone stand before
-	const name = `"api_key":{`
-	at := bytes.Index(doc[:min(len(doc), front)], []byte(name))
-	if at < 0 {
-		return s, false
-	}
-	object := doc[at+len(name):]
-	s.id = textMember(object, `"id":"`)
-	if len(s.id) == 0 {
-		return s, false
-	}
-	s.owner = unquoted(textMember(object, `"owner":"`))
-	if rest, ok := bytes.CutPrefix(doc, []byte(`{"@timestamp":"`)); ok && !bytes.Contains(object, []byte(`skewed":true`)) {
-		if t, err := event.ParseTime(event.Slot(rest[:textEnd(rest)])); err == nil {
-			s.time = t
-		}
-	}
-	if _, rest, ok := bytes.Cut(object, []byte(`gateway":{"auth":"`)); ok {
-		s.accepted = bytes.HasPrefix(rest, []byte("accepted"))
-		s.refused = bytes.HasPrefix(rest, []byte("refused"))
-	}
-	return s, true
-}
-
-// textMember returns the text behind a name in the flat object that has begun, as it is written.
-func textMember(object []byte, name string) []byte {
-	_, rest, ok := bytes.Cut(object[:objectEnd(object)], []byte(name))
-	if !ok {
-		return nil
-	}
-	return rest[:textEnd(rest)]
-}
-
-// objectEnd is where a flat object that has begun ends: at a brace outside a text.
-func objectEnd(b []byte) int {
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			i += 1 + textEnd(b[i+1:])
-		case '}':
-			return i
-		}
-	}
-	return len(b)
-}
-
-// textEnd is where a text that has begun ends: at a quote that is not escaped.
-func textEnd(b []byte) int {
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			return i
-		}
-	}
-	return len(b)
-}
-
-// unquoted takes the escapes off a text; without any it is the text itself.
-func unquoted(text []byte) []byte {
-	if bytes.IndexByte(text, '\\') < 0 {
-		return text
-	}
-	var s string
-	if json.Unmarshal(append(append([]byte{'"'}, text...), '"'), &s) != nil {
-		return nil
-	}
-	return []byte(s)
 }

@@ -152,6 +152,7 @@ type Recovery struct {
 	files   map[int]*file.Again // by longest line
 	sources map[string]*recoverySource
 	ids     ids
+	read    *event.Event // of the last line
 	codec   *journal.Codec
 	writer  *journal.Writer
 }
@@ -212,13 +213,16 @@ func (r *Recovery) message(ctx context.Context, list []Quarantined, res *Recover
 	var parts [][]byte
 	var head journal.BatchHead
 	var docs []byte
+	var keys keyTally
 	flush := func() error {
 		if len(docs) == 0 {
 			return nil
 		}
+		keys.tell(&head)
 		body, err := r.codec.Append(nil, &journal.Batch{BatchHead: head, Docs: docs})
 		parts, docs = append(parts, body), docs[:0]
 		head.Documents, head.Runs, head.Joins = 0, nil, nil
+		keys.reset()
 		return err
 	}
 	for i := range list {
@@ -251,6 +255,7 @@ func (r *Recovery) message(ctx context.Context, list []Quarantined, res *Recover
 			head.Joins = append(head.Joins, head.Documents)
 		}
 		head.AddDocument(0)
+		keys.see(r.read)
 		if len(docs) >= partBytes {
 			if err := flush(); err != nil {
 				return err
@@ -300,6 +305,7 @@ func (r *Recovery) line(q *Quarantined) (p Processed, why string, err error) {
 		var signals event.SignalBuffer
 		src.proc.forget()
 		p = src.proc.Process(&line, &pos, q.Ingest, &signals)
+		r.read = &src.proc.ev
 		return true
 	})
 	switch {
