@@ -76,6 +76,12 @@ func Metrics() []Metric {
 		counter("liveward_windows_duplicates_total", "Signals of events that were delivered again."),
 		counter("liveward_windows_forced_total", "Signals counted before the watermark, because too many waited."),
 
+		counter("liveward_joins_total", "Joined events: checks with both sides or one, and accounts.", "what"),
+		counter("liveward_joins_repeats_total", "Outcomes that said again what was known."),
+		counter("liveward_joins_evicted_total", "Events and sessions forgotten for want of room: they cannot be joined any more."),
+		gauge("liveward_joins_waiting", "Events that wait for the watermark or for their other side."),
+		gauge("liveward_joins_remembered", "Sessions, users and consents that are remembered for accounts."),
+
 		gauge("liveward_journal_bytes", "Size of a stream of the journal.", "stream"),
 		gauge("liveward_journal_messages", "Messages in a stream of the journal.", "stream"),
 		gauge("liveward_journal_max_bytes", "journal.max_size."),
@@ -145,6 +151,7 @@ func (e *exporter) Collect(ch chan<- prometheus.Metric) {
 	}
 	s.rules()
 	s.windows()
+	s.joins()
 	s.journal(ctx)
 	s.forwarders()
 	s.alerting(ctx)
@@ -237,6 +244,20 @@ func (s *scrape) rules() {
 		s.put("liveward_rule_keys", float64(r.Window.Keys), id)
 		s.put("liveward_rule_window_bytes", float64(r.Window.Bytes), id)
 	}
+}
+
+func (s *scrape) joins() {
+	j := s.agent.detector.Stats().Joins
+	for _, n := range []struct {
+		what  string
+		count int64
+	}{{"joined", j.Joined}, {"no_outcome", j.NoOutcome}, {"no_call", j.NoCall}, {"account", j.Accounts}} {
+		s.put("liveward_joins_total", float64(n.count), n.what)
+	}
+	s.put("liveward_joins_repeats_total", float64(j.Repeats))
+	s.put("liveward_joins_evicted_total", float64(j.Evicted))
+	s.put("liveward_joins_waiting", float64(j.Waiting))
+	s.put("liveward_joins_remembered", float64(j.Remembered))
 }
 
 func (s *scrape) windows() {

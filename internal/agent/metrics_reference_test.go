@@ -43,6 +43,7 @@ What to alarm on, beside the rules of the pack (` + "`lw.ops.*`" + `), which say
 | ` + "`liveward_input_silent_seconds > 600`" + ` | a gateway's log is silent |
 | ` + "`liveward_rule_state{state=\"blind\"} == 1`" + ` | a rule cannot fire |
 | ` + "`increase(liveward_rule_evicted_keys_total[10m]) > 0`" + ` | a rule forgets keys: its counts are not exact |
+| ` + "`increase(liveward_joins_evicted_total[10m]) > 0`" + ` | sessions are forgotten before their account came: alerts on accounts may be wrong |
 | ` + "`liveward_journal_full == 1`" + ` | collectors wait: a store is away |
 | ` + "`liveward_forwarder_state{state=\"stuck\"} == 1`" + ` | somebody has to mend key, privilege or template |
 | ` + "`increase(liveward_notifications_failed_total[15m]) > 0`" + ` | on-call may not have been told |

@@ -65,6 +65,7 @@ type DetectorStats struct {
 	Sequence uint64 // of the last message applied
 	Needed   uint64 // sequence up to which no snapshot needs the journal any more
 	Windows  rules.WindowStats
+	Joins    join.Stats
 }
 
 // snapshotHead stands before the windows' own bytes in a snapshot.
@@ -344,7 +345,11 @@ func (d *Detector) advance(e *journal.Entry) {
 }
 
 func (d *Detector) publish() {
-	d.stats.Store(&DetectorStats{Sequence: d.cursor.Seq, Needed: d.needed(), Windows: d.windows.Stats()})
+	s := &DetectorStats{Sequence: d.cursor.Seq, Needed: d.needed(), Windows: d.windows.Stats()}
+	if d.joins != nil {
+		s.Joins = d.joins.engine.Stats()
+	}
+	d.stats.Store(s)
 }
 
 // needed is the sequence after which the oldest snapshot that may have to serve goes on: nothing

@@ -130,7 +130,8 @@ func TestJoinsCutUpAtRandom(t *testing.T) {
 		b := newBench(t, set)
 		b.joins = joinConfig(time.Minute)
 		defer b.close()
-		gateway, app := checks(rapid.Uint64().Draw(r, "seed"), 120, 0)
+		gateway, app := checks(rapid.Uint64().Draw(r, "seed"), 90, 0)
+		lost := false
 		var one, two *reader
 		start := func() {
 			b.open("one", "two")
@@ -139,7 +140,7 @@ func TestJoinsCutUpAtRandom(t *testing.T) {
 		}
 		stop := func() { one.close(); two.close() }
 		start()
-		steps := rapid.SliceOfN(rapid.SampledFrom([]string{"one", "two", "one", "two", "tick", "kill", "halt", "snapshot"}), 5, 25).Draw(r, "steps")
+		steps := rapid.SliceOfN(rapid.SampledFrom([]string{"one", "two", "one", "two", "tick", "kill", "halt", "tail", "snapshot"}), 5, 25).Draw(r, "steps")
 		for _, step := range steps {
 			b.clock.Add(int64(time.Second))
 			switch step {
@@ -162,15 +163,22 @@ func TestJoinsCutUpAtRandom(t *testing.T) {
 				stop()
 				b.crash()
 				start()
+			case "tail":
+				lost = true
+				stop()
+				b.halt()
+				b.close()
+				cutTail(t, b.dir, "LIVEWARD_EVENTS", rapid.IntRange(1, 6000).Draw(r, "bytes"))
+				start()
 			}
 		}
 		one.all()
 		two.all()
 		b.finish(one, two)
-		got, alerts := b.joinedIn(b.documents()), b.alerts(false)
+		got, alerts := b.joinedIn(b.documents()), b.alerts(lost)
 		stop()
 		wantJoined, wantAlerts := b.wantedJoins(gateway, app)
-		if len(wantJoined) < 60 || len(wantAlerts) < 3 {
+		if len(wantJoined) < 40 || len(wantAlerts) < 3 {
 			r.Fatalf("%d joined events and %d alerts are too few to tell anything", len(wantJoined), len(wantAlerts))
 		}
 		if diff := cmp.Diff(wantJoined, got); diff != "" {
@@ -180,4 +188,94 @@ func TestJoinsCutUpAtRandom(t *testing.T) {
 			r.Fatalf("alerts of replay (-) and agent (+):\n%s", diff)
 		}
 	})
+}
+
+// A verdict that came by another way is in two events, its own and the joined one: a rule that counts
+// verdicts sees the first, one that asks for joined events the second, and none sees both.
+func TestRulesCountAVerdictOnce(t *testing.T) {
+	gateway, app := &log{path: "/gw"}, &log{path: "/app"}
+	for i := range 3 {
+		ms := base.UnixMilli() + int64(i)*1000
+		gateway.addText(fmt.Sprintf(`{"msec":"%d.%03d","remote_addr":"203.0.113.1","method":"POST","uri":"/v1/liveness/check","status":200,"lv_session":"s-%d"}`, ms/1000, ms%1000, i))
+		app.addText(fmt.Sprintf(`{"msec":"%d.%03d","remote_addr":"10.0.0.9","status":200,"lv_session":"s-%d","lv_decision":"spoof"}`, (ms+100)/1000, (ms+100)%1000, i))
+	}
+	f := func(wanted string, texts ...string) {
+		t.Helper()
+		b := newBench(t, ruleset(t, texts...))
+		b.joins = joinConfig(time.Minute)
+		joined, alerts := b.wantedJoins(gateway, app)
+		var rules []string
+		for _, text := range alerts {
+			a, err := event.ParseAlert([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rules = append(rules, fmt.Sprintf("%s %d", a.Rule.ID, a.Count))
+		}
+		if got := strings.Join(rules, ", "); got != wanted || len(joined) != 3 {
+			t.Errorf("%q of %d joined events, want %q", got, len(joined), wanted)
+		}
+	}
+	f("t.joined 3", joinedSpoofs)
+	f("", everyVerdict) // which wants four
+	f("t.verdicts 3", strings.Replace(everyVerdict, "threshold: 4", "threshold: 3", 1))
+}
+
+// What was joined before a kill is not joined again after it, though the detector reads the journal anew
+// from its last snapshot, or from the beginning.
+func TestJoinsKilledAgainAndAgain(t *testing.T) {
+	for _, snapshots := range []bool{false, true} {
+		t.Run(fmt.Sprintf("snapshots %v", snapshots), func(t *testing.T) {
+			b := newBench(t, ruleset(t, joinedSpoofs, everyVerdict, noOutcome))
+			b.joins = joinConfig(time.Minute)
+			gateway, app := checks(7, 160, 0)
+			var one, two *reader
+			start := func() {
+				b.open("one", "two")
+				one, two = b.reader("one", gateway), b.reader("two", app)
+				b.begin(one, two)
+			}
+			start()
+			before := 0
+			for range 3 {
+				for range 8 {
+					for _, x := range []*reader{one, two} {
+						if !x.atEnd() {
+							x.mustPut(x.batch(0))
+						}
+					}
+				}
+				if snapshots {
+					b.settled()
+					b.clock.Add(int64(20 * time.Second))
+				}
+				b.settled()
+				before = len(b.joinedIn(b.documents()))
+				one.close()
+				two.close()
+				b.crash()
+				start()
+				b.settled()
+				if n := len(b.joinedIn(b.documents())); n != before {
+					t.Fatalf("%d joined events before the kill, %d after it", before, n)
+				}
+			}
+			if before < 10 {
+				t.Fatalf("only %d joined events before the last kill", before)
+			}
+			one.all()
+			two.all()
+			b.finish(one, two)
+			got, alerts := b.joinedIn(b.documents()), b.alerts(false)
+			one.close()
+			two.close()
+			wantJoined, wantAlerts := b.wantedJoins(gateway, app)
+			if diff := cmp.Diff(wantJoined, got); diff != "" {
+				t.Errorf("joined events of replay (-) and agent (+):\n%s", diff)
+			}
+			if diff := cmp.Diff(wantAlerts, alerts); diff != "" {
+				t.Errorf("alerts of replay (-) and agent (+):\n%s", diff)
+			}
+		})
+	}
 }
