@@ -109,6 +109,11 @@ func (p *peeler) one(line []byte, kind Envelope) (text []byte, ok bool, err erro
 	is := func(k Envelope) bool { return kind == EnvelopeAuto || kind == k }
 	switch c := line[0]; {
 	case c == '{':
+		if kind == EnvelopeAuto {
+			if text, ok, err = p.cloudwatch(line); ok || err != nil {
+				return text, ok, err
+			}
+		}
 		if is(EnvelopeDocker) {
 			return p.docker(line)
 		}

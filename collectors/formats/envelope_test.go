@@ -235,3 +235,52 @@ func FuzzEnvelope(f *testing.F) {
 		}
 	})
 }
+
+func TestCloudWatch(t *testing.T) {
+	record := func(kind string, messages ...string) string {
+		events := []any{}
+		for _, m := range messages {
+			events = append(events, map[string]any{"id": "3", "timestamp": 1773454365101, "message": m})
+		}
+		b, err := json.Marshal(struct {
+			Type   string `json:"messageType"`
+			Owner  string `json:"owner"`
+			Events []any  `json:"logEvents"`
+		}{kind, "123456789012", events})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	call := `{"requestId":"c5a5","ip":"203.0.113.24","requestTime":"14/Mar/2026:02:12:44 +0000","httpMethod":"POST","status":"403"}`
+	f := enveloping(t, "aws_apigateway", Options{})
+	ev := newEvent()
+	if err := f.Parse([]byte(record("DATA_MESSAGE", call+"\n")), ev); err != nil || ev.Str(event.HTTPRequestID) != "c5a5" {
+		t.Errorf("one message: %v, %s", err, ev.AppendJSON(nil))
+	}
+	// The time of the record is that of a line without one, and it may be wrapped itself.
+	ev.Reset()
+	wrapped := "2026-03-14T02:12:46.101Z stdout F " + record("DATA_MESSAGE", "status=200 path=/a")
+	if err := enveloping(t, "logfmt", Options{}).Parse([]byte(wrapped), ev); err != nil || event.FormatTime(ev.Time(event.Timestamp)) != "2026-03-14T02:12:45.101Z" {
+		t.Errorf("a wrapped record: %v, %s", err, ev.AppendJSON(nil))
+	}
+	for _, c := range []struct {
+		line string
+		want error
+	}{
+		{record("CONTROL_MESSAGE", "CWL CONTROL MESSAGE: Checking health of destination Firehose."), ErrSkip},
+		{record("DATA_MESSAGE"), ErrSkip},
+		{record("DATA_MESSAGE", call, call), errSeveral},
+	} {
+		if err := f.Parse([]byte(c.line), newEvent()); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.line, err, c.want)
+		}
+	}
+	deep := call
+	for range 6 {
+		deep = record("DATA_MESSAGE", deep)
+	}
+	if err := f.Parse([]byte(deep), newEvent()); err == nil {
+		t.Error("six records in one another are peeled")
+	}
+}

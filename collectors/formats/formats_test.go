@@ -211,7 +211,7 @@ func constantReason(err error) bool {
 		errNotObject, errTruncated, errSyntax, errControl, errEscape, errNumber, errTrailing, errTooDeep,
 		errNoTime, errNoRequest, errBadStatus, errNoAgent, errUnclosed, errNoPrefix, errBadPayload, errUnrecognised,
 		ErrSkip, ErrPartial, errNotFormat, errShort, errNumeric, errTrailingText, errNoDirective, errColumns, errNoEnvelope, errPartialSize,
-		errNoHeader, errCSVQuote, errCSVHeader, errNoAccount,
+		errSeveral, errNoHeader, errCSVQuote, errCSVHeader, errNoAccount,
 	} {
 		if errors.Is(err, known) {
 			return err.Error() == known.Error()

@@ -66,7 +66,8 @@ At least one request header must be captured: a lone pair of braces is taken as 
 
 What a transport puts around lines is taken off first, up to four layers deep: Kubernetes CRI
 (` + "`2026-03-14T02:12:44.101Z stdout F …`" + `), docker's json-file (` + "`{\"log\":…,\"stream\":…,\"time\":…}`" + `) and the syslog
-headers of RFC 5424 and RFC 3164. A line that the container runtime has cut in parts is put together, up to
+headers of RFC 5424 and RFC 3164. So is a record of CloudWatch's subscriptions, if it has one message; where such
+records come (push, Firehose, S3, NATS) their collectors take them apart, however many messages they have. A line that the container runtime has cut in parts is put together, up to
 1 MiB; the event takes the place of the last part. Each part goes to quarantine by itself too, so that nothing
 is lost where the agent stops between two parts. One input should name one such file: parts of several files
 that are read in turn are not told apart, and end in quarantine.
