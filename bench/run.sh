@@ -12,5 +12,7 @@ run ./rules -run '^$' -bench 'Match' -benchtime 100ms
 run ./internal/event -run '^$' -bench AppendJSON -benchtime 100ms
 run ./internal/privacy -run '^$' -bench . -benchtime 100ms
 run ./internal/journal -run '^$' -bench Append -benchtime 200x
+run ./collectors/push -run '^$' -bench Push -benchtime 5000x
+run ./collectors/syslog -run '^$' -bench TCP -benchtime 1000000x
 run ./bench -run '^$' -bench Replay -benchtime 2x -timeout 30m
 run ./bench -run '^$' -bench Keys -benchtime 1x

@@ -33,7 +33,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func newCollector(t *testing.T, cfg push.Config, resume []event.Position, now func() time.Time) *push.Collector {
+func newCollector(t testing.TB, cfg push.Config, resume []event.Position, now func() time.Time) *push.Collector {
 	t.Helper()
 	cfg.Source = "pushed"
 	if cfg.Address == "" {

@@ -13,6 +13,7 @@ import (
 
 const (
 	firstBuffer = 16 << 10
+	wideBuffer  = 128 << 10        // of a stream that fills its buffer: what is read at once is one wait for the journal
 	chunkLines  = 1024             // of one stream at a time: a line of one byte takes fifty in memory
 	headRoom    = longestCount + 2 // of a count before a message of the longest length
 	acceptWait  = 100 * time.Millisecond
@@ -90,11 +91,19 @@ type reader struct {
 	used    int
 	base    int64 // offset in the stream of the buffer's beginning
 	partial bool  // the buffer begins with a part of a message, and its time runs
+	filled  bool  // by the last read: there is more
 }
 
 func (r *reader) read(conn net.Conn) error {
-	if r.used == len(r.buf) {
-		grown := make([]byte, min(2*len(r.buf), r.c.cfg.MaxLine+headRoom))
+	size := len(r.buf)
+	if r.used == size {
+		size = max(size, min(2*size, r.c.cfg.MaxLine+headRoom))
+	}
+	if r.filled {
+		size = max(size, min(2*size, wideBuffer))
+	}
+	if size > len(r.buf) {
+		grown := make([]byte, size)
 		copy(grown, r.buf)
 		r.buf = grown
 	}
@@ -109,6 +118,7 @@ func (r *reader) read(conn net.Conn) error {
 	r.partial = middle
 	n, err := conn.Read(r.buf[r.used:])
 	r.used += n
+	r.filled = r.used == len(r.buf)
 	if n > 0 {
 		return nil
 	}

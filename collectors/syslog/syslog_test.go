@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const head = "<13>Mar 14 02:12:44 host app[7]: "
 
-func newCollector(t *testing.T, cfg syslog.Config, resume []event.Position, now func() time.Time) *syslog.Collector {
+func newCollector(t testing.TB, cfg syslog.Config, resume []event.Position, now func() time.Time) *syslog.Collector {
 	t.Helper()
 	cfg.Source = "network"
 	c, err := syslog.New(cfg, resume, now, slog.New(slog.DiscardHandler))
