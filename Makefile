@@ -14,6 +14,7 @@ build:
 # possible, else it fails and is named; nothing is skipped.
 test: deps
 	./tools/test.sh ./...
+	$(GO) test ./internal/scorecard # the pack's budgets, without the race detector: it is skipped above
 
 deps:
 	./tools/deps.sh

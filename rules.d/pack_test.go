@@ -157,7 +157,8 @@ directory, ` + "`liveward rules lint --format …`" + ` which rules your logs le
 
 Techniques are those of MITRE ATT&CK Enterprise 18.1 and MITRE ATLAS of May 2026 (` + "`rules.d/testdata/techniques.txt`" + `); OWASP is the
 API Security Top 10 of 2023. Severities *high* and *critical* are for people at night; *low* and *medium* are for the morning, most of
-them posture, told once a key or tenant and day. Rules in *shadow* are stored and notify nobody.
+them posture, told once a key or tenant and day. Rules in *shadow* are stored and notify nobody. What the pack finds on labelled traffic, how
+soon and at what noise is in [pack-report.md](pack-report.md).
 
 Rules about stored media, retention and who reads what need lines of the store beside those of the gateway: in ` + "`liveward_v1`" + `,
 ` + "`operation`" + ` store, read or delete with ` + "`principal`" + `, ` + "`tenant`" + ` and ` + "`data: {class, object, retain_until}`" + `; in ` + "`ecs_json`" + ` the fields

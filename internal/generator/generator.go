@@ -45,6 +45,9 @@ type Config struct {
 	Keys     int
 	Partners int
 
+	// ProbeEvery is how often each of the two health checks comes. Default 10 s.
+	ProbeEvery time.Duration
+
 	// UTCOffset is the gateway's zone, which also decides when its customers are awake. Default +7 h;
 	// one nanosecond, rounded away, asks for UTC.
 	UTCOffset time.Duration
@@ -191,6 +194,9 @@ func (cfg *Config) complete() error {
 	if cfg.Partners < 1 || cfg.Partners > maxPartners {
 		return fmt.Errorf("generator: partners must be 1 to %d, not %d", maxPartners, cfg.Partners)
 	}
+	if cfg.ProbeEvery <= 0 {
+		cfg.ProbeEvery = 10 * time.Second
+	}
 	if cfg.UTCOffset == 0 {
 		cfg.UTCOffset = 7 * time.Hour
 	}
@@ -293,7 +299,7 @@ func (g *Generator) render(at int64, line *Line) bool {
 // probe is a health check of the load balancer or of the monitoring.
 func (g *Generator) probe(index int32, at int64, line *Line) bool {
 	p := &g.world.probes[index]
-	g.queue.push(entry{at: at + int64(10*time.Second), kind: kindProbe, index: index})
+	g.queue.push(entry{at: at + int64(g.cfg.ProbeEvery), kind: kindProbe, index: index})
 	c := g.newCall(&g.noise)
 	c.method, c.path, c.proto, c.status = "GET", "/healthz", "HTTP/1.1", 200
 	c.peer, c.ua, c.tls, c.cipher = p.addr, p.ua, tls13, cipher13

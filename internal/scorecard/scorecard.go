@@ -29,6 +29,8 @@ type Config struct {
 	Sessions float64 // genuine sessions a day; 20,000
 	Seed     uint64
 	Rounds   int // how often each attack is made; 1
+
+	probes time.Duration // between health checks, which are half the lines of a small corpus and concern no rule
 }
 
 // Start is a Tuesday, midnight in the gateway's zone.
@@ -203,6 +205,7 @@ type alert struct {
 
 // play runs a corpus through the agent's stages and the rules.
 func (r *Report) play(ctx context.Context, cfg Config, corpus generator.Config) ([]alert, *generator.Generator, error) {
+	corpus.ProbeEvery = cfg.probes
 	g, err := generator.New(corpus)
 	if err != nil {
 		return nil, nil, err

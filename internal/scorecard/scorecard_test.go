@@ -1,7 +1,6 @@
 package scorecard
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,14 +14,12 @@ import (
 
 // The default pack on small reference corpora: every attack is found where nothing hides it, what
 // should be noticed is, no day has more than two false pages, and no rule is beyond its budget. The
-// corpora of docs/pack.md are larger: make report. Under the race detector there is less traffic, too
-// little for rules that compare shares; what is judged then is that the rest of it holds.
+// corpora of docs/pack-report.md are larger: make report.
 func TestPackIsWithinItsBudgets(t *testing.T) {
-	sessions := 4_000.0
 	if raced {
-		sessions = 500
+		t.Skip("half a million lines and one goroutine: make test runs it without the race detector")
 	}
-	r, err := Run(t.Context(), Config{Sessions: sessions, Seed: 1})
+	r, err := Run(t.Context(), Config{Sessions: 5_000, Seed: 1, probes: 10 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,11 +27,7 @@ func TestPackIsWithinItsBudgets(t *testing.T) {
 	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	shares := []string{"lw.score.", "lw.ux.", "lw.spoof.wave", "score_shift", "check_off", "spoof_share", "vendor_code", "threshold_probe"}
 	for _, p := range r.Problems() {
-		if raced && slices.ContainsFunc(shares, func(s string) bool { return strings.Contains(p, s) }) {
-			continue
-		}
 		t.Error(p)
 	}
 	if t.Failed() {
