@@ -29,8 +29,8 @@ and says of each
   blind     no input provides a field that it needs: its silence says nothing
 
 A rule is held to the budget that it states, else to --budget. The exit code is 1 unless all rules asked
-about are ready. With --write, those that are ready are switched on in rules.dir: rules of the pack by
-an overlay, your own in their file. The agent reloads them by itself.`,
+about are ready. With --write, those that are ready are switched on: rules of the pack by an overlay, in
+rules.overlay or else rules.dir, your own in their file. The agent reloads them by itself.`,
 		Example: `  liveward rules promote -c liveward.yaml
   liveward rules promote -c liveward.yaml --days 3 --budget 2 lw.inject.farm-ip
   liveward rules promote -c liveward.yaml --write`,

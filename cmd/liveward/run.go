@@ -111,7 +111,7 @@ func checkCommand() *cobra.Command {
 // printWarnings says what is probably not meant in the rules. Nobody changes the pack within the program:
 // of its rules a number is enough.
 func printWarnings(out io.Writer, plan *agent.Plan, config string) error {
-	if plan.Config.Rules.Dir == "" {
+	if plan.Config.Rules.Dir == "" && plan.Config.Rules.Overlay == "" {
 		if blind := len(plan.Blind()); blind > 0 {
 			_, err := fmt.Fprintf(out, "remark: %d of the pack's rules are blind here, because no input provides a field they need: liveward rules list -c %s\n", blind, config)
 			return err

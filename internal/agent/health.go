@@ -145,17 +145,22 @@ func (m *monitor) reports(now time.Time) []func(*event.Event) {
 	for i := range m.agent.plan.inputs {
 		each = append(each, m.input(&m.agent.plan.inputs[i], now))
 	}
-	count := map[RuleState]int64{}
+	degraded := int64(0)
 	for _, r := range m.rules(now) {
-		count[r.State]++
+		if r.State == RuleDegraded {
+			degraded++
+		}
 		if r.State != RuleOK {
 			each = append(each, r.report)
 		}
 	}
+	// That a log is silent, with all rules that live on it, is told of the log.
+	set, _ := m.agent.rulesets.Current()
+	blind := len(set.Blind(m.agent.plan.sees(nil)))
 	return append([]func(*event.Event){func(ev *event.Event) {
 		ev.SetString(event.LivewardHealthComponent, "agent")
-		ev.SetInt(event.LivewardHealthRulesBlind, count[RuleBlind])
-		ev.SetInt(event.LivewardHealthRulesDegraded, count[RuleDegraded])
+		ev.SetInt(event.LivewardHealthRulesBlind, int64(blind))
+		ev.SetInt(event.LivewardHealthRulesDegraded, degraded)
 	}}, each...)
 }
 

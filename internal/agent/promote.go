@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -105,19 +106,16 @@ func judge(r *rules.Rule, b *rules.RuleBacktest, budget int, span time.Duration,
 	return p
 }
 
-// SwitchOn makes a shadow rule live in the plan's rule directory, and returns the file that it wrote: an
-// overlay for a rule of the pack, so that an upgrade does not take it back, else the rule's own file. A
-// change that does not load, or does not make the rule live, is taken back.
+// SwitchOn makes a shadow rule live, and returns the file that it wrote: in rules.overlay where that is
+// set, else in rules.dir. A rule of the pack gets an overlay, so that an upgrade does not take it back;
+// the site's own is changed in its file. A change that does not load, or does not make the rule live, is
+// taken back.
 func (p *Plan) SwitchOn(id string) (string, error) {
-	dir := p.Config.Rules.Dir
-	if dir == "" {
-		return "", errors.New("rules.dir is not set: the pack within the program cannot be changed; copy rules.d beside the configuration and set rules.dir")
-	}
 	r := p.Rules.Rule(id)
 	if r == nil {
 		return "", fmt.Errorf("there is no rule %s", id)
 	}
-	path, text, err := switchedOn(dir, r)
+	path, text, err := p.switchedOn(r)
 	if err != nil {
 		return "", fmt.Errorf("rule %s: %w", id, err)
 	}
@@ -128,7 +126,7 @@ func (p *Plan) SwitchOn(id string) (string, error) {
 	if err := replace(path, text); err != nil {
 		return "", fmt.Errorf("rule %s: %w", id, err)
 	}
-	set, err := p.RuleSet(dir)
+	set, err := rules.Load(p.rulesFS, p.ruleOptions())
 	if err == nil {
 		if now := set.Rule(id); now == nil || now.Mode != rules.Live {
 			err = fmt.Errorf("rule %s is still in shadow mode", id)
@@ -144,29 +142,43 @@ func (p *Plan) SwitchOn(id string) (string, error) {
 }
 
 // switchedOn says which file switches a rule on, and what stands in it then.
-func switchedOn(dir string, r *rules.Rule) (path string, text []byte, err error) {
+func (p *Plan) switchedOn(r *rules.Rule) (path string, text []byte, err error) {
 	mode := regexp.MustCompile(`(?m)^mode:[ \t]*shadow\b`)
-	own := filepath.Join(dir, r.ID+".yaml")
-	overlay := filepath.Join(dir, "overlays", r.ID+".yaml")
-	have, err := os.ReadFile(overlay)
-	switch {
-	case err == nil && mode.Match(have):
-		return overlay, mode.ReplaceAll(have, []byte("mode: live")), nil
-	case err == nil:
+	on := []byte("mode: live")
+	var dirs []string // the upper one first
+	for _, dir := range []string{p.Config.Rules.Overlay, p.Config.Rules.Dir} {
+		if dir != "" {
+			dirs = append(dirs, dir)
+		}
+	}
+	if len(dirs) == 0 {
+		return "", nil, errors.New("the pack within the program cannot be changed: set rules.overlay to a directory of your own")
+	}
+	name := r.ID + ".yaml"
+	for _, dir := range dirs {
+		overlay := filepath.Join(dir, "overlays", name)
+		have, err := os.ReadFile(overlay)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			continue
+		case err != nil:
+			return "", nil, err
+		case mode.Match(have):
+			return overlay, mode.ReplaceAll(have, on), nil
+		}
 		return overlay, append(bytes.TrimRight(have, "\n"), "\nmode: live\n"...), nil
-	case !errors.Is(err, os.ErrNotExist):
-		return "", nil, err
 	}
-	if _, err := packFS().Open(r.ID + ".yaml"); err == nil {
-		return overlay, fmt.Appendf(nil, "# %s was quiet enough: liveward rules promote switched it on.\nbase: %d\nmode: live\n", r.ID, r.Version), nil
+	if _, err := fs.Stat(packFS(), name); err == nil {
+		text := fmt.Appendf(nil, "# It was quiet enough: liveward rules promote switched it on.\nbase: %d\nmode: live\n", r.Version)
+		return filepath.Join(dirs[0], "overlays", name), text, nil
 	}
-	if have, err = os.ReadFile(own); err != nil {
-		return "", nil, err
+	for _, dir := range dirs {
+		own := filepath.Join(dir, name)
+		if have, err := os.ReadFile(own); err == nil && mode.Match(have) {
+			return own, mode.ReplaceAll(have, on), nil
+		}
 	}
-	if !mode.Match(have) {
-		return "", nil, fmt.Errorf("%s has no line mode: shadow", own)
-	}
-	return own, mode.ReplaceAll(have, []byte("mode: live")), nil
+	return "", nil, errors.New("no file of it has a line mode: shadow")
 }
 
 // replace writes a file in one step. Its directory, where it is new, opens for those who may open the

@@ -331,7 +331,7 @@ var fields = [NumFields]Field{
 	LivewardHealthQuarantinedShare: {Name: "liveward.health.quarantined_share", Type: Double, Class: Plain, ECS: false, Doc: "Their share of the lines."},
 	LivewardHealthQuarantinedUsual: {Name: "liveward.health.quarantined_usual", Type: Double, Class: Plain, ECS: false, Doc: "That share in all the time before, since the agent started."},
 	LivewardHealthRule:             {Name: "liveward.health.rule", Type: Keyword, Class: Plain, ECS: false, Doc: "Rule the health event is about."},
-	LivewardHealthRulesBlind:       {Name: "liveward.health.rules.blind", Type: Long, Class: Plain, ECS: false, Doc: "Rules of the agent that are blind."},
+	LivewardHealthRulesBlind:       {Name: "liveward.health.rules.blind", Type: Long, Class: Plain, ECS: false, Doc: "Rules of the agent that no input can make fire, silent or not."},
 	LivewardHealthRulesDegraded:    {Name: "liveward.health.rules.degraded", Type: Long, Class: Plain, ECS: false, Doc: "Rules of the agent that are degraded."},
 	LivewardHealthSilentSeconds:    {Name: "liveward.health.silent_seconds", Type: Long, Class: Plain, ECS: false, Doc: "For how long the input has had no line, by the agent's clock; time before the agent's start does not count."},
 	LivewardHealthState:            {Name: "liveward.health.state", Type: Keyword, Class: Plain, ECS: false, Doc: "How the input or rule is.", Enum: []string{"ok", "silent", "warming", "blind", "degraded", "expired"}},
