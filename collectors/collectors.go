@@ -1,5 +1,5 @@
 // Package collectors defines what a collector is and what it may rely on. The collectors themselves
-// live in the packages below it: file, stdin, push, syslog.
+// live in the packages below it: file, stdin, push, syslog, otlp, nats, s3, journald.
 //
 // A collector reads bytes and splits them into lines. It never parses a line, and it never keeps a
 // position of its own: positions travel with the data through the journal and come back at the next

@@ -62,6 +62,8 @@ func (c *Collector) arguments(mode mode) []string {
 		args = append(args, "--lines=1")
 	} else {
 		args = append(args, "--no-tail") // all, and not the last few
+		// --after-cursor would pass over the first entry behind one that was vacuumed: the entry that is
+		// known is asked for, and it shows whether it is still there.
 		if c.pos.Cursor != "" {
 			args = append(args, "--cursor="+c.pos.Cursor)
 		}

@@ -285,7 +285,7 @@ func TestBombs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, sink := newWorld(t), collectorstest.NewSink(t)
 			w.q.Most = 1
-			w.write("bomb", bomb(fill, 32))
+			w.write("bomb", bomb(fill, 24))
 			c, run := w.run(sink, func(cfg *s3.Config) { cfg.MaxObject = 20 << 20; cfg.MaxLine = 4096 })
 			wait(t, "the bomb to be refused", func() bool { return c.Stats().TooLarge == 1 })
 			wait(t, "the notification to be set aside", func() bool { w.q.Expire(); return len(w.q.DeadLetters()) == 1 })
@@ -304,7 +304,7 @@ func TestBombs(t *testing.T) {
 
 // TestAnswersThatBreakOff holds that the rest is asked for, of the same bytes.
 func TestAnswersThatBreakOff(t *testing.T) {
-	content := lines(300_000)
+	content := lines(120_000)
 	breakOff := func(w *world, after int, stall bool) {
 		var gets atomic.Int64
 		w.s.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -346,7 +346,7 @@ func TestAnswersThatBreakOff(t *testing.T) {
 				return false
 			}
 			rw.Header().Set("ETag", `"another"`)
-			rw.Header().Set("Content-Length", "3600000")
+			rw.Header().Set("Content-Length", "1440000")
 			_, _ = rw.Write(content[:1<<20])
 			panic(http.ErrAbortHandler)
 		})

@@ -82,7 +82,7 @@ func (q *Queue) ask(n int) {
 
 // Quiet waits until nobody asks: a message that is handed to who has hung up is hidden for its time.
 func (q *Queue) Quiet() {
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		q.mu.Lock()
 		asking := q.asking
 		q.mu.Unlock()
