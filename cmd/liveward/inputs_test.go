@@ -203,6 +203,12 @@ func plainClient(t *testing.T, cfg *tls.Config) *http.Client {
 	return &http.Client{Transport: tr, Timeout: time.Minute}
 }
 
+func sum(body string) []byte {
+	mac := hmac.New(sha256.New, []byte(inputSecret))
+	_, _ = io.WriteString(mac, body)
+	return mac.Sum(nil)
+}
+
 func signature(key, body string) string {
 	mac := hmac.New(sha256.New, []byte(inputSecret))
 	now := time.Now().Unix()
@@ -213,15 +219,16 @@ func signature(key, body string) string {
 // A running agent takes what gateways and shippers send, each in its way, and refuses what has no
 // credential.
 func TestInputsOfARunningAgent(t *testing.T) {
-	kong, signed, mutual, otel, stream, secure := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
+	kong, signed, mutual, otel, stream, secure, hook := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
 	r := newReceiver(t, fmt.Sprintf(`
   - {name: kong, push: {listen: '%s', path: /kong, tokens: ['${file:token}']}, format: kong_json}
   - {name: signed, push: {listen: '%s', signing_secrets: ['${file:secret}']}, format: nginx_json}
   - {name: mutual, push: {listen: '%s', tls: {cert_file: cert.pem, key: '${file:key.pem}', client_ca_file: ca.pem}}, format: nginx_json}
   - {name: otel, otlp: {listen: '%s'}, format: nginx_json}
   - {name: network, syslog: {tcp: '%s', udp: '%s', secure: '%s', tls: {cert_file: cert.pem, key: '${file:key.pem}', client_ca_file: ca.pem}}, format: nginx_json}
-`, kong, signed, mutual, otel, stream, stream, secure))
-	a := r.start(7)
+  - {name: outcomes, webhook: {listen: '%s', vendor: veriff, secrets: ['${file:secret}']}}
+`, kong, signed, mutual, otel, stream, stream, secure, hook))
+	a := r.start(8)
 
 	toKong := sender{plainClient(t, nil), "http://" + kong + "/kong", map[string]string{"Authorization": "Bearer " + inputToken, "Content-Type": "application/json"}}
 	toKong.must(t, 200, kongObject("kong-1"))
@@ -248,6 +255,12 @@ func TestInputsOfARunningAgent(t *testing.T) {
 	toOTel := sender{plainClient(t, nil), "http://" + otel + "/v1/logs", map[string]string{"Content-Type": "application/json"}}
 	toOTel.must(t, 200, `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":`+string(quoted)+`}}]}]}]}`)
 
+	outcome := fmt.Sprintf(`{"status":"success","verification":{"id":"session-1","attemptId":"a-1","status":"declined","reasonCode":526,"decisionTime":%q}}`, time.Now().UTC().Format(time.RFC3339))
+	toHook := sender{plainClient(t, nil), "http://" + hook, map[string]string{"X-HMAC-Signature": hex.EncodeToString(sum(outcome)), "Content-Type": "application/json"}}
+	toHook.must(t, 200, outcome)
+	toHook.must(t, 200, outcome) // answered as before, and not stored again
+	toHook.must(t, 401, outcome+" ")
+
 	const head = "<13>Mar 14 02:12:44 gw-1 nginx: "
 	for network, line := range map[string]string{"tcp": gatewayLine("tcp-1"), "udp": gatewayLine("udp-1")} {
 		conn, err := net.Dial(network, stream)
@@ -270,9 +283,24 @@ func TestInputsOfARunningAgent(t *testing.T) {
 	_ = conn.Close()
 
 	r.await("kong-1", "kong-2", "kong-3", "signed-1", "signed-2", "mutual-1", "otel-1", "tcp-1", "udp-1", "tls-1")
+	await(t, "the outcome", func() bool { return r.requests()[""] == 1 }) // it has no request id
 	r.stop(a)
-	if have := r.requests(); len(have) != 10 {
-		t.Errorf("%d requests in the documents, want 10: %v", len(have), have)
+	if have := r.requests(); len(have) != 11 || have[""] != 1 {
+		t.Errorf("%d requests in the documents, want 10 and an outcome: %v", len(have), have)
+	}
+	text, err := os.ReadFile(filepath.Join(r.dir, "out.ndjson"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, `"webhook_veriff"`) {
+			continue
+		}
+		for _, want := range []string{`"action":"liveness-webhook"`, `"decision":"spoof"`, `"vendor":"veriff"`, `"class":"injection"`} {
+			if !strings.Contains(line, want) {
+				t.Errorf("the outcome has no %s: %s", want, line)
+			}
+		}
 	}
 }
 
