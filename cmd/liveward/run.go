@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -78,7 +79,7 @@ func checkCommand() *cobra.Command {
 			if _, err := fmt.Fprintf(out, "%s is sound: %d inputs, %d rules, %d playbooks\n", config, len(plan.Config.Inputs), len(plan.Rules.Rules()), len(plan.Playbooks.Names())); err != nil {
 				return err
 			}
-			for _, line := range plan.Inputs() {
+			for _, line := range slices.Concat(plan.Inputs(), plan.Known(time.Now())) {
 				if _, err := fmt.Fprintln(out, line); err != nil {
 					return err
 				}
