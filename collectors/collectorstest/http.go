@@ -2,7 +2,10 @@ package collectorstest
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,8 +13,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/internal/event"
@@ -91,4 +97,147 @@ func deliver(ctx context.Context, client *http.Client, addr func() net.Addr, que
 			}
 		}
 	}
+}
+
+// Requests is a collector that takes requests, with what the suite has to know of it.
+type Requests struct {
+	// New makes a collector on a port of 127.0.0.1: bodies of 64 KiB at most, a journal that is waited
+	// for 50 ms.
+	New func(t *testing.T, resume []event.Position) (collectors.Collector, func() net.Addr)
+	// Body makes a body of a line, with the header it is sent with.
+	Body func(line string) (body string, header map[string]string)
+}
+
+// RunRequests holds a collector that takes requests against hostile bodies, and against a journal that
+// does not take what comes.
+func RunRequests(t *testing.T, r Requests) {
+	t.Run("refuses bombs, broken compression and what is too large", r.hostile)
+	t.Run("tells senders to come again while the journal pushes back", func(t *testing.T) {
+		var refused atomic.Bool
+		refused.Store(true)
+		stored := make(map[event.Hash]int)
+		c, addr := r.New(t, nil)
+		run := Start(t, c, SinkFunc(func(_ context.Context, b *event.Batch) error {
+			if refused.Load() && len(b.Lines) > 0 {
+				return collectors.ErrPushback
+			}
+			for _, p := range b.Positions {
+				if p.End > 0 && p.Ordinal > 1 {
+					stored[p.Fingerprint]++
+				}
+			}
+			return nil
+		}))
+		body, header := r.Body("line")
+		if code, h := r.post(t, addr, body, header, ""); code != http.StatusServiceUnavailable || h.Get("Retry-After") == "" {
+			t.Errorf("answered %d, Retry-After %q; want 503 with one", code, h.Get("Retry-After"))
+		}
+		refused.Store(false)
+		if code, _ := r.post(t, addr, body, header, ""); code != http.StatusOK {
+			t.Errorf("answered %d", code)
+		}
+		run.Stop(t)
+		if len(stored) != 1 {
+			t.Errorf("%d deliveries are stored, want 1", len(stored))
+		}
+	})
+	t.Run("acknowledges nothing that it did not make durable", func(t *testing.T) {
+		crash := errors.New("crash")
+		sink := NewSink(t)
+		sink.Before = func(_ int, b *event.Batch) error {
+			if len(b.Lines) > 0 {
+				return crash
+			}
+			return nil
+		}
+		c, addr := r.New(t, nil)
+		run := Start(t, c, sink)
+		body, header := r.Body("line")
+		if code, _ := r.post(t, addr, body, header, ""); code == http.StatusOK {
+			t.Error("answered 200")
+		}
+		if err := run.Wait(t); !errors.Is(err, crash) {
+			t.Fatalf("Collect returned %v, want the crash", err)
+		}
+		sink.Before = nil
+		sink.Restart()
+		c, addr = r.New(t, sink.Positions())
+		run = Start(t, c, sink)
+		if code, _ := r.post(t, addr, body, header, ""); code != http.StatusOK {
+			t.Errorf("answered %d", code)
+		}
+		run.Stop(t)
+		if n := len(sink.Lines()); n != 1 {
+			t.Errorf("%d lines, want 1", n)
+		}
+	})
+}
+
+func (r *Requests) hostile(t *testing.T) {
+	sink := NewSink(t)
+	c, addr := r.New(t, nil)
+	run := Start(t, c, sink)
+	gzipped := func(s string) string {
+		var buf bytes.Buffer
+		w := gzip.NewWriter(&buf)
+		_, _ = io.WriteString(w, s)
+		_ = w.Close()
+		return buf.String()
+	}
+	encoder, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := strings.Repeat("\x00", 16<<20)
+	zstdBomb := string(encoder.EncodeAll([]byte(zeros), nil))
+	_ = encoder.Close()
+	large, _ := r.Body(strings.Repeat("x", 65<<10))
+	for _, tc := range []struct {
+		name, body, encoding string
+	}{
+		{"gzip bomb", gzipped(zeros), "gzip"}, {"zstd bomb", zstdBomb, "zstd"}, {"no gzip", "CANARY", "gzip"}, {"half of gzip", gzipped("CANARY CANARY")[:20], "gzip"},
+		{"no zstd", "CANARY", "zstd"}, {"unknown encoding", "CANARY", "br"}, {"two encodings", "CANARY", "gzip, gzip"},
+		{"too large", large, ""}, {"too large, packed", gzipped(large), "gzip"},
+	} {
+		_, header := r.Body("line")
+		if code, _ := r.post(t, addr, tc.body, header, tc.encoding); code < 400 || code >= 500 || code == http.StatusTooManyRequests {
+			t.Errorf("%s: answered %d, want a refusal for good", tc.name, code)
+		}
+	}
+	body, header := r.Body("line")
+	if code, _ := r.post(t, addr, body, header, ""); code != http.StatusOK {
+		t.Errorf("after all that a good one is answered %d", code)
+	}
+	run.Stop(t)
+	if n := len(sink.Lines()); n != 1 {
+		t.Errorf("%d lines, want 1", n)
+	}
+}
+
+func (r *Requests) post(t *testing.T, addr func() net.Addr, body string, header map[string]string, encoding string) (int, http.Header) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr().String()+header[":path"], strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range header {
+		if k != ":path" {
+			req.Header.Set(k, v)
+		}
+	}
+	if encoding != "" {
+		req.Header.Set("Content-Encoding", encoding)
+	}
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil || strings.Contains(string(answer), "CANARY") {
+		t.Errorf("answer %q, %v", answer, err)
+	}
+	return resp.StatusCode, resp.Header
 }

@@ -2,7 +2,6 @@ package otlp_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -265,28 +263,14 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// Nobody hears that records are taken while the journal takes none.
-func TestPushback(t *testing.T) {
-	var mu sync.Mutex
-	refuse := true
-	c := newCollector(t, push.Config{Patience: 50 * time.Millisecond}, nil, time.Now)
-	run := collectorstest.Start(t, c, collectorstest.SinkFunc(func(_ context.Context, b *event.Batch) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if refuse && len(b.Lines) > 0 {
-			return collectors.ErrPushback
-		}
-		return nil
-	}))
-	body := marshal(t, request(&logs.LogRecord{Body: str("line")}))
-	if code, _, h := post(t, c, protobuf, body); code != http.StatusServiceUnavailable || h.Get("Retry-After") == "" {
-		t.Errorf("answered %d, Retry-After %q", code, h.Get("Retry-After"))
-	}
-	mu.Lock()
-	refuse = false
-	mu.Unlock()
-	if code, _, _ := post(t, c, protobuf, body); code != http.StatusOK {
-		t.Errorf("answered %d", code)
-	}
-	run.Stop(t)
+func TestRequests(t *testing.T) {
+	collectorstest.RunRequests(t, collectorstest.Requests{
+		New: func(t *testing.T, resume []event.Position) (collectors.Collector, func() net.Addr) {
+			c := newCollector(t, push.Config{MaxBody: 64 << 10, Patience: 50 * time.Millisecond}, resume, time.Now)
+			return c, c.Addr
+		},
+		Body: func(line string) (string, map[string]string) {
+			return string(marshal(t, request(&logs.LogRecord{Body: str(line)}))), map[string]string{":path": otlp.Path, "Content-Type": protobuf}
+		},
+	})
 }

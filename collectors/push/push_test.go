@@ -78,6 +78,18 @@ func TestListener(t *testing.T) {
 	})
 }
 
+func TestRequests(t *testing.T) {
+	collectorstest.RunRequests(t, collectorstest.Requests{
+		New: func(t *testing.T, resume []event.Position) (collectors.Collector, func() net.Addr) {
+			c := newCollector(t, push.Config{MaxBody: 64 << 10, Patience: 50 * time.Millisecond}, resume, time.Now)
+			return c, c.Addr
+		},
+		Body: func(line string) (string, map[string]string) {
+			return line, map[string]string{"Content-Type": "text/plain", push.IdempotencyHeader: "delivery"}
+		},
+	})
+}
+
 // Others can reach an address with no more than a client CA.
 func TestClientCertificatesAreEnough(t *testing.T) {
 	ca := collectorstest.NewAuthority(t)

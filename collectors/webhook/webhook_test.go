@@ -6,11 +6,11 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -19,6 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/collectorstest"
 	"github.com/liveward/liveward/collectors/push"
 	"github.com/liveward/liveward/collectors/webhook"
@@ -164,39 +165,18 @@ func TestWeakDigest(t *testing.T) {
 }
 
 // What could not be made durable is not remembered: the vendor may come again, and has to.
-func TestCrashBeforeTheAnswer(t *testing.T) {
-	crash := errors.New("crash")
-	sink := collectorstest.NewSink(t)
-	sink.Before = func(_ int, b *event.Batch) error {
-		if len(b.Lines) > 0 {
-			return crash
-		}
-		return nil
-	}
-	scheme, _ := webhook.Scheme("veriff")
-	cfg := push.Config{Auth: push.Auth{Scheme: scheme}}
-	c := newCollector(t, cfg, nil, time.Now)
-	run := collectorstest.Start(t, c, sink)
-	sign := hex.EncodeToString(mac(sha256.New, `{"id":"1"}`))
-	if code := post(t, c, `{"id":"1"}`, "X-Hmac-Signature", sign); code != 503 {
-		t.Errorf("answered %d", code)
-	}
-	if err := run.Wait(t); !errors.Is(err, crash) {
-		t.Fatalf("Collect returned %v", err)
-	}
-	sink.Before = nil
-	sink.Restart()
-	c = newCollector(t, cfg, sink.Positions(), time.Now)
-	run = collectorstest.Start(t, c, sink)
-	for range 2 {
-		if code := post(t, c, `{"id":"1"}`, "X-Hmac-Signature", sign); code != 200 {
-			t.Errorf("answered %d", code)
-		}
-	}
-	run.Stop(t)
-	if n := len(sink.Lines()); n != 1 {
-		t.Errorf("%d lines", n)
-	}
+func TestRequests(t *testing.T) {
+	collectorstest.RunRequests(t, collectorstest.Requests{
+		New: func(t *testing.T, resume []event.Position) (collectors.Collector, func() net.Addr) {
+			scheme, _ := webhook.Scheme("veriff")
+			c := newCollector(t, push.Config{MaxBody: 64 << 10, Patience: 50 * time.Millisecond, Auth: push.Auth{Scheme: scheme}}, resume, time.Now)
+			return c, c.Addr
+		},
+		Body: func(line string) (string, map[string]string) {
+			body := fmt.Sprintf(`{"line":%q}`, line)
+			return body, map[string]string{"Content-Type": "application/json", "X-Hmac-Signature": hex.EncodeToString(mac(sha256.New, body))}
+		},
+	})
 }
 
 func TestConfig(t *testing.T) {
