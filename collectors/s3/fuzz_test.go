@@ -185,3 +185,49 @@ func BenchmarkReader(b *testing.B) {
 		})
 	}
 }
+
+// fill repeats a text for a number of bytes.
+type fill struct {
+	text string
+	at   int
+	left int
+}
+
+func (f *fill) Read(p []byte) (int, error) {
+	if f.left <= 0 {
+		return 0, io.EOF
+	}
+	n := min(len(p), f.left)
+	for i := range n {
+		p[i] = f.text[f.at%len(f.text)]
+		f.at++
+	}
+	f.left -= n
+	return n, nil
+}
+
+// TestReaderMemory holds that what a reader keeps does not depend on what it reads.
+func TestReaderMemory(t *testing.T) {
+	for name, text := range map[string]string{
+		"zeros": "\x00", "text": "x", "values": `{"a":`, "a string": `{"a`, "records": `{"messageType":"`, "feeds": "\n", "objects": "{}",
+	} {
+		r := newReader(1 << 20)
+		r.reset(&fill{text: text, left: 40 << 20})
+		for {
+			lines, _, err := r.next()
+			if n := cap(r.block) + cap(r.text); n > 3*maxRecord {
+				t.Fatalf("%s: %d bytes are kept", name, n)
+			}
+			if len(lines) > blockLines {
+				t.Fatalf("%s: %d lines at a time", name, len(lines))
+			}
+			if err != nil {
+				break
+			}
+		}
+		r.reset(bytes.NewReader(nil))
+		if n := cap(r.block) + cap(r.text); n > 4*blockBytes {
+			t.Errorf("%s: %d bytes are kept for the next object", name, n)
+		}
+	}
+}
