@@ -8,8 +8,20 @@ import (
 )
 
 // DecodeJSON fills the event from a document that AppendJSON wrote. Fields the table does not have
-// are passed over. It is for the cold path: documents that are matched again.
+// are passed over.
 func (e *Event) DecodeJSON(doc []byte) error {
+	scratch, labels := e.scratch, e.Labels
+	present := e.present
+	r := reader{e: e, doc: doc}
+	if r.read() {
+		return nil
+	}
+	e.scratch, e.Labels, e.present = scratch, labels, present
+	return e.decodeAny(doc)
+}
+
+// decodeAny takes any JSON object.
+func (e *Event) decodeAny(doc []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
 	var root map[string]any
