@@ -10,6 +10,7 @@ import (
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/generator"
 	"github.com/liveward/liveward/internal/pipeline"
+	"github.com/liveward/liveward/internal/scorecard"
 )
 
 // summary prints what went through, what privacy dropped, and each attack of the truth against the
@@ -91,18 +92,5 @@ func (d *demo) names(a *event.Alert, attack generator.Incident) bool {
 	if at := time.Unix(0, a.Time); at.Before(attack.First.Add(-time.Second)) || at.After(attack.Last.Add(time.Minute)) {
 		return false
 	}
-	for _, v := range a.Key {
-		raw, ok := attack.Facts[v.Field.String()]
-		if !ok {
-			continue
-		}
-		if event.FieldOf(v.Field).Class == event.Pseudonym {
-			if !slices.Contains(d.plan.Privacy.Pseudonyms(v.Field, raw), v.Str) {
-				return false
-			}
-		} else if raw != v.String() {
-			return false
-		}
-	}
-	return true
+	return scorecard.Concerns(d.plan, a, attack.Facts)
 }

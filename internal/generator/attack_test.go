@@ -208,6 +208,64 @@ func TestGenuineTrafficIsSilent(t *testing.T) {
 	}
 }
 
+// Each class of attacks has lines that bear its label, facts to know it by, and a rule that should find
+// it; genuine traffic is the same beside it.
+func TestEachClassIsLabelled(t *testing.T) {
+	run := func(attacks []Attack) (genuine int, g *Generator) {
+		g = newGenerator(t, Config{Duration: time.Hour, Rate: 2, Attacks: attacks})
+		each(g, func(l Line) {
+			if l.Label == "" {
+				genuine++
+			}
+		})
+		return genuine, g
+	}
+	without, _ := run([]Attack{})
+	for _, c := range Classes() {
+		genuine, g := run([]Attack{{Class: c, Start: time.Minute}})
+		truth := g.Truth()
+		if len(truth) != 1 {
+			t.Errorf("%s: %d incidents", c, len(truth))
+			continue
+		}
+		_, count, _ := c.natural()
+		if in := truth[0]; in.Lines < int64(count) || len(in.Rules) == 0 || len(in.Facts) == 0 || in.Last.Before(in.First) {
+			t.Errorf("%s: %d lines for %d calls or sessions, rules %v, facts %v", c, in.Lines, count, in.Rules, in.Facts)
+		}
+		if genuine != without {
+			t.Errorf("%s: %d genuine lines beside it, %d without", c, genuine, without)
+		}
+	}
+}
+
+// Confounders keep to the days they are given.
+func TestConfoundersKeepToTheirDays(t *testing.T) {
+	days := map[Confounder]time.Duration{CampaignSurge: 3 * time.Hour, VendorCode: 6 * time.Hour, Duplicates: time.Hour}
+	g := newGenerator(t, Config{
+		Duration: 9 * time.Hour, SessionsPerDay: 10_000, Attacks: []Attack{}, Confounders: []Confounder{CampaignSurge, VendorCode, Duplicates}, Days: days,
+	})
+	var hours [9]int
+	codes := map[bool]int{}
+	each(g, func(l Line) {
+		hours[int(l.At.Sub(monday).Hours())]++
+		if strings.Contains(string(l.Text), "E7719") {
+			at := l.At.Sub(monday)
+			codes[at >= 6*time.Hour && at < 8*time.Hour]++
+		}
+	})
+	if hours[3] < 2*hours[1] || hours[4] < 2*hours[1] || hours[5] > 2*hours[1] {
+		t.Errorf("lines by hour, with a surge in the fourth and fifth: %v", hours)
+	}
+	if codes[true] == 0 || codes[false] > 0 {
+		t.Errorf("unknown codes within their hours and outside: %v", codes)
+	}
+	for _, d := range g.Disturbances() {
+		if !d.Begin.Equal(monday.Add(days[d.Kind])) || d.End == nil {
+			t.Errorf("%s is said to begin at %s", d.Kind, d.Begin)
+		}
+	}
+}
+
 // An endless run attacks again, each time as somebody else.
 func TestEndlessRunAttacksAgain(t *testing.T) {
 	g := newGenerator(t, Config{Rate: 20})

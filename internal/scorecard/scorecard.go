@@ -234,7 +234,7 @@ func (r *Report) play(ctx context.Context, cfg Config, corpus generator.Config) 
 	replay.Open = func(string) (io.ReadCloser, error) { return &lines{g: g}, nil }
 	replay.Alert = func(a *event.Alert) error {
 		if a.Status == event.Firing {
-			alerts = append(alerts, alert{a, func(facts map[string]string) bool { return concerns(plan, a, facts) }})
+			alerts = append(alerts, alert{a, func(facts map[string]string) bool { return Concerns(plan, a, facts) }})
 		}
 		return nil
 	}
@@ -245,8 +245,9 @@ func (r *Report) play(ctx context.Context, cfg Config, corpus generator.Config) 
 	return alerts, g, nil
 }
 
-// concerns tells whether an alert's key is not at odds with what is known of an attack.
-func concerns(plan *agent.Plan, a *event.Alert, facts map[string]string) bool {
+// Concerns tells whether an alert's key is not at odds with what is known of an attack: raw values by
+// the names of their fields, of which the alert has pseudonyms.
+func Concerns(plan *agent.Plan, a *event.Alert, facts map[string]string) bool {
 	for _, v := range a.Key {
 		raw, ok := facts[v.Field.String()]
 		if !ok {
