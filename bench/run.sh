@@ -9,6 +9,7 @@ echo "load: $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || true)"
 run() { echo "\$ go test $*"; go test "$@" | grep -E '^Benchmark'; }
 run ./collectors/formats -run '^$' -bench 'Parse/' -benchtime 100ms
 run ./rules -run '^$' -bench 'Match' -benchtime 100ms
+run ./rules -run '^$' -bench MillionKeys -benchtime 5x
 run ./internal/event -run '^$' -bench AppendJSON -benchtime 100ms
 run ./internal/privacy -run '^$' -bench . -benchtime 100ms
 run ./internal/journal -run '^$' -bench Append -benchtime 200x
