@@ -195,9 +195,15 @@ func (r *Requests) hostile(t *testing.T) {
 	for _, tc := range []struct {
 		name, body, encoding string
 	}{
-		{"gzip bomb", gzipped(zeros), "gzip"}, {"zstd bomb", zstdBomb, "zstd"}, {"no gzip", "CANARY", "gzip"}, {"half of gzip", gzipped("CANARY CANARY")[:20], "gzip"},
-		{"no zstd", "CANARY", "zstd"}, {"unknown encoding", "CANARY", "br"}, {"two encodings", "CANARY", "gzip, gzip"},
-		{"too large", large, ""}, {"too large, packed", gzipped(large), "gzip"},
+		{"gzip bomb", gzipped(zeros), "gzip"},
+		{"zstd bomb", zstdBomb, "zstd"},
+		{"no gzip", "CANARY", "gzip"},
+		{"half of gzip", gzipped("CANARY CANARY")[:20], "gzip"},
+		{"no zstd", "CANARY", "zstd"},
+		{"unknown encoding", "CANARY", "br"},
+		{"two encodings", "CANARY", "gzip, gzip"},
+		{"too large", large, ""},
+		{"too large, packed", gzipped(large), "gzip"},
 	} {
 		_, header := r.Body("line")
 		if code, _ := r.post(t, addr, tc.body, header, tc.encoding); code < 400 || code >= 500 || code == http.StatusTooManyRequests {

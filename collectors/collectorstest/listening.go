@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -95,7 +96,7 @@ func (l *Listener) secure(c collectors.Collector, cfg *tls.Config, line string) 
 		return err
 	}
 	// With TLS 1.3 a client learns of a refused certificate when it reads.
-	_ = conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	_ = conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond)) //nolint:forbidigo // sockets go by it
 	if _, err := conn.Read(make([]byte, 1)); err != nil && !timedOut(err) {
 		return err
 	}
@@ -126,8 +127,12 @@ func (l *Listener) mutual(t *testing.T) {
 		most uint16
 		ok   bool
 	}{
-		{ca, tls.VersionTLS13, true}, {ca, tls.VersionTLS12, true}, {ca, tls.VersionTLS11, false},
-		{nil, tls.VersionTLS13, false}, {stranger, tls.VersionTLS13, false}, {nil, tls.VersionTLS12, false},
+		{ca, tls.VersionTLS13, true},
+		{ca, tls.VersionTLS12, true},
+		{ca, tls.VersionTLS11, false},
+		{nil, tls.VersionTLS13, false},
+		{stranger, tls.VersionTLS13, false},
+		{nil, tls.VersionTLS12, false},
 	} {
 		cfg := ca.Client(t, tc.by)
 		cfg.MaxVersion = tc.most
@@ -199,23 +204,14 @@ func (l *Listener) storm(t *testing.T) {
 	for _, conn := range conns {
 		_ = conn.Close()
 	}
-	deadline := time.Now().Add(20 * time.Second)
-	for l.Send(l.dial(t, c), "after") != nil || !contains(sink.Texts(), "after") {
+	deadline := time.Now().Add(20 * time.Second) //nolint:forbidigo // of a test that waits
+	for l.Send(l.dial(t, c), "after") != nil || !slices.Contains(sink.Texts(), "after") {
 		if time.Now().After(deadline) {
 			t.Fatal("no place after the storm")
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	run.Stop(t)
-}
-
-func contains(texts []string, want string) bool {
-	for _, s := range texts {
-		if s == want {
-			return true
-		}
-	}
-	return false
 }
 
 // Gone waits until a connection is closed from the other end.

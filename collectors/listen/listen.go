@@ -80,8 +80,7 @@ func Open(ctx context.Context, cfg Config) (*Listener, error) {
 
 // Explain says why an address could not be listened on, and what to do.
 func Explain(address string, err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		err = op.Err // what it adds is said here
 	}
 	switch {

@@ -15,8 +15,10 @@ import (
 	"github.com/liveward/liveward/internal/event"
 )
 
-// gatherTime is how long more messages are waited for once there is one.
-const gatherTime = 50 * time.Millisecond
+const (
+	gatherTime = 50 * time.Millisecond // for which more messages are waited for once there is one
+	askTime    = time.Second           // for which the first is waited for; a stop takes as long
+)
 
 // consume takes the messages of a stream until ctx is done or something fails.
 func (c *Collector) consume(ctx context.Context, nc *nats.Conn, sink collectors.Sink) error {
@@ -103,7 +105,7 @@ func (s *stream) open(ctx context.Context, js jetstream.JetStream) error {
 
 // fetch waits for messages, and for some more once there is one.
 func (s *stream) fetch(ctx context.Context) ([]jetstream.Msg, error) {
-	first, err := s.ask(ctx, 1, s.cfg.Tick)
+	first, err := s.ask(ctx, 1, min(s.cfg.Tick, askTime))
 	if err != nil || len(first) == 0 {
 		return first, err
 	}
@@ -116,9 +118,9 @@ func (s *stream) ask(ctx context.Context, n int, wait time.Duration) ([]jetstrea
 	if n < 1 {
 		return nil, nil
 	}
-	asked, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	options := []jetstream.FetchOpt{jetstream.FetchContext(asked)}
+	// The server ends the request, and is waited for: what it sent to a request that was given up here
+	// would be nobody's until its time to acknowledge is over.
+	options := []jetstream.FetchOpt{jetstream.FetchMaxWait(wait)}
 	if n > 1 { // one may have any size
 		options = append(options, jetstream.FetchMaxBytes(batchBytes))
 	}

@@ -62,9 +62,9 @@ func launch(t testing.TB, change func(*server.Options)) *broker {
 	return &broker{s, t}
 }
 
-func (b *broker) connect(options ...natsgo.Option) *natsgo.Conn {
+func (b *broker) connect() *natsgo.Conn {
 	b.t.Helper()
-	nc, err := natsgo.Connect(b.ClientURL(), options...)
+	nc, err := natsgo.Connect(b.ClientURL())
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -72,13 +72,13 @@ func (b *broker) connect(options ...natsgo.Option) *natsgo.Conn {
 	return nc
 }
 
-func (b *broker) stream(name string, replicas int, subjects ...string) jetstream.JetStream {
+func (b *broker) stream(replicas int, subjects ...string) jetstream.JetStream {
 	b.t.Helper()
 	js, err := jetstream.New(b.connect())
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	_, err = js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: name, Subjects: subjects, Replicas: replicas})
+	_, err = js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: "LOGS", Subjects: subjects, Replicas: replicas})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestContract(t *testing.T) {
 	t.Run("stream", func(t *testing.T) {
 		collectorstest.Run(t, func(t *testing.T) collectorstest.Input {
 			b := startBroker(t, nil)
-			js := b.stream("LOGS", 1, "logs.>")
+			js := b.stream(1, "logs.>")
 			return collectorstest.Input{
 				New: func(t *testing.T, resume []event.Position, now func() time.Time) collectors.Collector {
 					return newCollector(t, nats.Config{URLs: []string{b.ClientURL()}, Stream: "LOGS"}, resume, now)
@@ -157,7 +157,7 @@ func await(t testing.TB, what string, ok func() bool) {
 // A message may hold what a push may hold; what cannot be taken apart is one line, and never dropped.
 func TestBodies(t *testing.T) {
 	b := startBroker(t, nil)
-	js := b.stream("LOGS", 1, "logs")
+	js := b.stream(1, "logs")
 	sink := collectorstest.NewSink(t)
 	c := newCollector(t, nats.Config{URLs: []string{b.ClientURL()}, Stream: "LOGS", MaxLine: 100}, nil, time.Now)
 	run := collectorstest.Start(t, c, sink)
@@ -174,7 +174,7 @@ func TestBodies(t *testing.T) {
 // it is durable, and none is there twice.
 func TestPushback(t *testing.T) {
 	b := startBroker(t, nil)
-	js := b.stream("LOGS", 1, "logs")
+	js := b.stream(1, "logs")
 	var mu sync.Mutex
 	refuse := true
 	got := map[string]int{}
@@ -219,7 +219,7 @@ func TestPushback(t *testing.T) {
 // What was journaled and not acknowledged comes again with the ids it had, and is known.
 func TestRedelivery(t *testing.T) {
 	b := startBroker(t, nil)
-	js := b.stream("LOGS", 1, "logs")
+	js := b.stream(1, "logs")
 	ids := map[event.Hash]int{}
 	var mu sync.Mutex
 	crash := errors.New("crash")
@@ -282,7 +282,7 @@ func TestRedelivery(t *testing.T) {
 // A node of three is killed while messages flow: none is lost, none is there twice.
 func TestClusterLosesANode(t *testing.T) {
 	nodes := startCluster(t)
-	js := nodes[0].stream("LOGS", 3, "logs")
+	js := nodes[0].stream(3, "logs")
 	var urls []string
 	for _, n := range nodes {
 		urls = append(urls, n.ClientURL())

@@ -19,9 +19,8 @@ import (
 // check holds what a body was made to against what lines are.
 func check(t *testing.T, err error, lines *push.Lines, records int) {
 	t.Helper()
-	var refusal *push.Refusal
 	if err != nil {
-		if !errors.As(err, &refusal) {
+		if _, ok := errors.AsType[*push.Refusal](err); !ok {
 			t.Fatalf("%v is no answer", err)
 		}
 		return

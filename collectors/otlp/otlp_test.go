@@ -146,28 +146,44 @@ func TestRecords(t *testing.T) {
 		record     *logs.LogRecord
 		want       []string
 	}{
-		{"a text", `{"timeUnixNano":"1","body":{"stringValue":"GET / 200\n"},"attributes":[{"key":"a","value":{"stringValue":"b"}}]}`,
-			&logs.LogRecord{TimeUnixNano: 1, Body: str("GET / 200\n"), Attributes: []*common.KeyValue{pair("a", str("b"))}}, []string{"GET / 200"}},
+		{
+			"a text", `{"timeUnixNano":"1","body":{"stringValue":"GET / 200\n"},"attributes":[{"key":"a","value":{"stringValue":"b"}}]}`,
+			&logs.LogRecord{TimeUnixNano: 1, Body: str("GET / 200\n"), Attributes: []*common.KeyValue{pair("a", str("b"))}},
+			[]string{"GET / 200"},
+		},
 		{"a text of two lines", `{"body":{"stringValue":"a\nb"}}`, &logs.LogRecord{Body: str("a\nb")}, []string{"a b"}},
-		{"attributes", `{"timeUnixNano":"1773454364101000000","traceId":"5b8aa5a2d2c872e8321cf37308d69df2","attributes":[{"key":"http.response.status_code","value":{"intValue":"401"}},{"key":"ok","value":{"boolValue":true}}]}`,
+		{
+			"attributes", `{"timeUnixNano":"1773454364101000000","traceId":"5b8aa5a2d2c872e8321cf37308d69df2","attributes":[{"key":"http.response.status_code","value":{"intValue":"401"}},{"key":"ok","value":{"boolValue":true}}]}`,
 			&logs.LogRecord{TimeUnixNano: at, TraceId: trace, Attributes: []*common.KeyValue{pair("http.response.status_code", number(401)), pair("ok", yes)}},
-			[]string{`{"http.response.status_code":401,"ok":true,"@timestamp":"2026-03-14T02:12:44.101Z","trace.id":"5b8aa5a2d2c872e8321cf37308d69df2"}`}},
-		{"a map, and attributes beside it", `{"observedTimeUnixNano":1773454364101000000,"body":{"kvlistValue":{"values":[{"key":"url","value":{"kvlistValue":{"values":[{"key":"path","value":{"stringValue":"/v1\"x"}}]}}},{"key":"l","value":{"arrayValue":{"values":[{"doubleValue":0.5},{"intValue":-1},{}]}}}]}},"attributes":[{"key":"url","value":{"stringValue":"other"}},{"key":"b","value":{"stringValue":"2"}}]}`,
+			[]string{`{"http.response.status_code":401,"ok":true,"@timestamp":"2026-03-14T02:12:44.101Z","trace.id":"5b8aa5a2d2c872e8321cf37308d69df2"}`},
+		},
+		{
+			"a map, and attributes beside it", `{"observedTimeUnixNano":1773454364101000000,"body":{"kvlistValue":{"values":[{"key":"url","value":{"kvlistValue":{"values":[{"key":"path","value":{"stringValue":"/v1\"x"}}]}}},{"key":"l","value":{"arrayValue":{"values":[{"doubleValue":0.5},{"intValue":-1},{}]}}}]}},"attributes":[{"key":"url","value":{"stringValue":"other"}},{"key":"b","value":{"stringValue":"2"}}]}`,
 			&logs.LogRecord{
 				ObservedTimeUnixNano: at, Body: object(pair("url", object(pair("path", str(`/v1"x`)))), pair("l", list(half, number(-1), &common.AnyValue{}))),
 				Attributes: []*common.KeyValue{pair("url", str("other")), pair("b", str("2"))},
 			},
-			[]string{`{"url":{"path":"/v1\"x"},"l":[0.5,-1,null],"b":"2","@timestamp":"2026-03-14T02:12:44.101Z"}`}},
-		{"its own time", `{"timeUnixNano":"5","body":{"kvlistValue":{"values":[{"key":"@timestamp","value":{"stringValue":"2026-01-01T00:00:00Z"}}]}}}`,
-			&logs.LogRecord{TimeUnixNano: 5, Body: object(pair("@timestamp", str("2026-01-01T00:00:00Z")))}, []string{`{"@timestamp":"2026-01-01T00:00:00Z"}`}},
+			[]string{`{"url":{"path":"/v1\"x"},"l":[0.5,-1,null],"b":"2","@timestamp":"2026-03-14T02:12:44.101Z"}`},
+		},
+		{
+			"its own time", `{"timeUnixNano":"5","body":{"kvlistValue":{"values":[{"key":"@timestamp","value":{"stringValue":"2026-01-01T00:00:00Z"}}]}}}`,
+			&logs.LogRecord{TimeUnixNano: 5, Body: object(pair("@timestamp", str("2026-01-01T00:00:00Z")))},
+			[]string{`{"@timestamp":"2026-01-01T00:00:00Z"}`},
+		},
 		{"a number", `{"body":{"intValue":"7"}}`, &logs.LogRecord{Body: number(7)}, []string{`{"message":7}`}},
-		{"an empty text beside attributes", `{"body":{"stringValue":""},"attributes":[{"key":"a","value":{"stringValue":"b"}}]}`,
-			&logs.LogRecord{Body: str(""), Attributes: []*common.KeyValue{pair("a", str("b"))}}, []string{`{"a":"b"}`}},
+		{
+			"an empty text beside attributes", `{"body":{"stringValue":""},"attributes":[{"key":"a","value":{"stringValue":"b"}}]}`,
+			&logs.LogRecord{Body: str(""), Attributes: []*common.KeyValue{pair("a", str("b"))}},
+			[]string{`{"a":"b"}`},
+		},
 		{"nothing", `{}`, &logs.LogRecord{}, nil},
 		{"too deep", `{"attributes":[{"key":"a","value":` + deepJSON + `}]}`, &logs.LogRecord{Attributes: []*common.KeyValue{pair("a", deep)}}, nil},
 		{"bytes", "", &logs.LogRecord{Body: raw}, []string{"raw"}},
-		{"too long", `{"attributes":[{"key":"a","value":{"stringValue":"` + strings.Repeat("x", 5000) + `"}}]}`,
-			&logs.LogRecord{Attributes: []*common.KeyValue{pair("a", str(strings.Repeat("x", 5000)))}}, []string{`{"a":"` + strings.Repeat("x", 4090)}},
+		{
+			"too long", `{"attributes":[{"key":"a","value":{"stringValue":"` + strings.Repeat("x", 5000) + `"}}]}`,
+			&logs.LogRecord{Attributes: []*common.KeyValue{pair("a", str(strings.Repeat("x", 5000)))}},
+			[]string{`{"a":"` + strings.Repeat("x", 4090)},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			sink := collectorstest.NewSink(t)

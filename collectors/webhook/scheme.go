@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"hash"
 	"maps"
 	"net/http"
 	"slices"
@@ -109,7 +108,7 @@ func (s Signature) Sum(secret []byte, h http.Header, c push.Claim, body []byte) 
 			return nil
 		}
 	}
-	var make func() hash.Hash = sha256.New
+	make := sha256.New
 	if name == "sha512" {
 		make = sha512.New
 	}
