@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/liveward/liveward/collectors/listen"
@@ -72,17 +73,17 @@ func (c *certificate) renew(log *slog.Logger) {
 
 // state tells whether any of the files has changed.
 func (c *TLSConfig) state() string {
-	s := ""
+	var s strings.Builder
 	for _, path := range []string{c.CertFile, c.ClientCAFile, c.Key.path()} {
 		if path == "" {
 			continue
 		}
 		st, err := os.Stat(path)
 		if err != nil {
-			s += "none "
+			s.WriteString("none ")
 			continue
 		}
-		s += fmt.Sprint(st.ModTime().UnixNano(), st.Size(), " ")
+		fmt.Fprint(&s, st.ModTime().UnixNano(), st.Size(), " ")
 	}
-	return s
+	return s.String()
 }

@@ -170,12 +170,6 @@ func fillKind[T any](to, defaults *T) {
 	}
 }
 
-// readsFiles tells whether an input tails files or standard input.
-func (in *InputConfig) readsFiles() bool {
-	kinds, _ := in.kinds()
-	return len(kinds) == 0
-}
-
 // useStdin makes an input read standard input, and keeps the lateness of what it read before.
 func (in *InputConfig) useStdin() {
 	fillInput(in)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -91,7 +92,7 @@ func (l *inputLoader) address(network, key, address string) (open bool) {
 		l.problem(key, fmt.Sprintf("%q is no address", address), "use host:port, such as 127.0.0.1:8088 or 0.0.0.0:8443")
 		return false
 	}
-	if _, err := net.LookupPort(network, port); err != nil {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		l.problem(key, fmt.Sprintf("%q is no port", port), "use a number up to 65535")
 		return false
 	}
