@@ -42,7 +42,8 @@ func (p *Plan) checkJoins(f *strict.File) {
 }
 
 // joinsAccounts tells whether opened accounts are held against their verdicts. A replay does so unless
-// it is told not to: what its lines are is not known before they are read.
+// it is told not to, or its files do not look like it: what its lines are is not known before they are
+// read.
 func (p *Plan) joinsAccounts() bool {
 	switch p.Config.Joins.Accounts {
 	case accountsOn:

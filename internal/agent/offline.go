@@ -129,7 +129,7 @@ func (p *Plan) Replay(o ReplayOptions) *pipeline.Replay {
 			return pipeline.NewProcessor(stages, pipeline.Identity{}), nil
 		},
 		Windows: rules.WindowConfig{Lateness: in.lateness()},
-		Joins:   p.joins(),
+		Joins:   p.joins(), AccountsOnSight: p.Config.Joins.Accounts == accountsAuto,
 	}
 }
 

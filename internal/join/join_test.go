@@ -148,6 +148,14 @@ func TestOutcomeRepeatsAndAttempts(t *testing.T) {
 	}
 }
 
+// A poll that comes too early says that there is no verdict yet; the outcome is what comes after it.
+func TestOutcomeIsNoPromise(t *testing.T) {
+	s := []any{"liveness.session_id", "s-1", "event.action", "liveness-result"}
+	want(t, run(New(Config{}), 5000, call(t, 10, "c", "liveness.session_id", "s-1", "liveness.decision", "not_evaluated"),
+		outcome(t, 11, "p", "not_evaluated", s...), outcome(t, 12, "q", "spoof", s...), outcome(t, 20, "w", "spoof", "liveness.session_id", "s-1")),
+		"12 outcome joined 203.0.113.7 spoof")
+}
+
 func TestOutcomeAlone(t *testing.T) {
 	s := []any{"liveness.session_id", "s-1"}
 	// Where outcomes come, a call without one is marked when the window closes, and so is the reverse.
@@ -156,12 +164,15 @@ func TestOutcomeAlone(t *testing.T) {
 		"12 outcome joined 203.0.113.7 live")
 	want(t, run(e, 71), "70 outcome no_outcome 203.0.113.7")
 	want(t, run(e, 200, outcome(t, 80, "o", "live", "liveness.session_id", "s-3")), "140 outcome no_call live")
+	// A poll of which no call waits is of a check whose line had the verdict.
+	want(t, run(e, 500, outcome(t, 250, "p", "live", "liveness.session_id", "s-4", "event.action", "liveness-result")))
+	want(t, run(e, 600, call(t, 510, "c5", "liveness.session_id", "s-5"), outcome(t, 520, "p5", "live", "liveness.session_id", "s-5", "event.action", "liveness-result")),
+		"520 outcome joined 203.0.113.7 live")
 	// Where none ever come, nothing is marked.
 	want(t, run(New(Config{}), 5000, call(t, 10, "c", s...)))
 	want(t, run(New(Config{}), 5000, outcome(t, 10, "o", "live", s...)))
 	// Beyond the window the two are apart.
-	want(t, run(New(Config{Window: time.Minute}), 5000, call(t, 10, "c", s...), outcome(t, 71, "o", "live", s...)),
-		"131 outcome no_call live") // when the call's window closed, no outcome had ever come
+	want(t, run(New(Config{Window: time.Minute}), 5000, call(t, 10, "c", s...), outcome(t, 71, "o", "live", s...)))
 	// A call that was refused or failed waits for nothing, a line that has its verdict neither.
 	want(t, run(New(Config{}), 5000, call(t, 10, "c", append(s, "event.outcome", "failure")...), outcome(t, 12, "o", "live", s...)))
 	want(t, run(New(Config{}), 5000, call(t, 10, "c", append(s, "liveness.decision", "live")...), outcome(t, 12, "o", "live", s...)))

@@ -169,7 +169,8 @@ func (p *Processor) clock(pos *event.Position) *clock {
 type Processed struct {
 	ID          event.Hash
 	Doc         []byte
-	Tenant      string // valid until the next call
+	Event       *event.Event // what Doc encodes; valid until the next call
+	Tenant      string       // valid until the next call
 	Quarantined bool
 	Skipped     bool // a directive of the format: no document
 	Joins       bool // joins look at it
@@ -233,7 +234,7 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 		size = p.match(line, id, ingest, signals)
 	}
 	p.Tally.add(ev, reason != "")
-	return Processed{ID: id, Doc: p.doc, Tenant: ev.Str(event.OrganizationID), Quarantined: reason != "", Joins: p.Joins != 0 && join.RolesOf(ev)&p.Joins != 0, Signals: size}
+	return Processed{ID: id, Doc: p.doc, Event: ev, Tenant: ev.Str(event.OrganizationID), Quarantined: reason != "", Joins: p.Joins != 0 && join.RolesOf(ev)&p.Joins != 0, Signals: size}
 }
 
 // The stages that an event goes through.
