@@ -34,11 +34,14 @@ func HashOf(parts ...[]byte) Hash {
 
 // HashStrings is HashOf for strings.
 func HashStrings(parts ...string) Hash {
-	b := make([][]byte, len(parts))
-	for i, p := range parts {
-		b[i] = []byte(p)
+	var few [256]byte
+	buf := few[:0]
+	for _, p := range parts {
+		buf = appendUint64(buf, uint64(len(p)))
+		buf = append(buf, p...)
 	}
-	return HashOf(b...)
+	sum := sha256.Sum256(buf)
+	return Hash(sum[:16])
 }
 
 // String is the textual form used in documents and as Elasticsearch's _id.

@@ -128,6 +128,11 @@ func newRematcher(set *rules.Set) *rematcher {
 	return &rematcher{events: set.NewMatcher(), health: matcherAbout(set, IsHealthField), joined: matcherAbout(set, IsJoinField)}
 }
 
+// anyAbout tells whether a rule needs one of some fields.
+func anyAbout(set *rules.Set, field func(event.ID) bool) bool {
+	return slices.ContainsFunc(set.Rules(), func(r *rules.Rule) bool { return slices.ContainsFunc(r.Needs(), field) })
+}
+
 // matcherAbout matches with the rules alone that need one of some fields.
 func matcherAbout(set *rules.Set, field func(event.ID) bool) *rules.Matcher {
 	var about []*rules.Rule

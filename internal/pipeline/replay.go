@@ -2,14 +2,12 @@ package pipeline
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/liveward/liveward/collectors/file/split"
@@ -37,9 +35,6 @@ type Replay struct {
 	Windows rules.WindowConfig
 	// Joins, where not nil, has events derived, as the agent's are; without rules there are none.
 	Joins *join.Config
-	// AccountsOnSight has accounts joined only where a file speaks of accounts at its beginning: for others
-	// it would cost twice the time, and find nothing.
-	AccountsOnSight bool
 	// Alert and Document get what comes out, in order; either may be nil. The document's bytes are
 	// valid until it returns.
 	Alert    func(*event.Alert) error
@@ -65,6 +60,11 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 	if r.Rules != nil {
 		windows = rules.NewWindows(r.Rules.Rules(), r.Rules.Hash(), r.Windows)
 	}
+	var joins *joining
+	if r.joined() {
+		joins = newJoining(*r.Joins)
+		joins.use(r.Rules)
+	}
 	files := make([]*replayFile, 0, len(paths))
 	defer func() {
 		for _, f := range files {
@@ -78,7 +78,6 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 		}
 		files = append(files, f)
 	}
-	joins := r.newJoins(files)
 	positions := make([]event.Position, len(files))
 	var signals event.SignalBuffer
 	for {
@@ -115,26 +114,9 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 	return res, nil
 }
 
-// newJoins makes what joins the events of files; nil where nothing is joined.
-func (r *Replay) newJoins(files []*replayFile) *joining {
-	if r.Joins == nil || r.Rules == nil {
-		return nil
-	}
-	cfg := *r.Joins
-	if r.AccountsOnSight && !slices.ContainsFunc(files, (*replayFile).speaksOfAccounts) {
-		if cfg.Roles &= join.Call | join.Outcome; cfg.Roles == 0 {
-			return nil
-		}
-	}
-	joins := newJoining(cfg)
-	joins.use(r.Rules)
-	return joins
-}
-
-// speaksOfAccounts tells whether the word stands at the beginning of a file.
-func (f *replayFile) speaksOfAccounts() bool {
-	head, _ := f.r.Peek(64 << 10) // a file that is shorter, or cannot be read, tells what it can
-	return bytes.Contains(bytes.ToLower(head), []byte("account"))
+// joined tells whether events are derived: not where nobody would see them.
+func (r *Replay) joined() bool {
+	return r.Joins != nil && r.Rules != nil && (r.Document != nil || anyAbout(r.Rules, IsJoinField))
 }
 
 // apply takes one step. until, where not nil, is the watermark of joins instead of the windows' own.
@@ -204,7 +186,7 @@ func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, jo
 		line := event.Line{File: index, Offset: offset, Data: data, Oversize: oversize}
 		p := f.proc.Process(&line, &f.pos, 0, signals)
 		if joins != nil && p.Joins {
-			joins.engine.TakeEvent(p.ID, p.Event, p.Doc)
+			joins.engine.TakeEvent(p.ID, &f.proc.ev, p.Doc)
 		}
 		if r.Explain != nil {
 			e, err := f.proc.Explain.Explain(&line, &p)
