@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/generator"
 	"github.com/liveward/liveward/internal/pipeline"
+	pack "github.com/liveward/liveward/rules.d"
 )
 
 // corpus writes n generated lines and returns the file.
@@ -57,9 +60,41 @@ func write(b *testing.B, name string, lines func(*bufio.Writer)) string {
 	return f.Name()
 }
 
-func plan(b *testing.B, format string) *agent.Plan {
+// tenRules are rules of the pack, most of its kinds among them.
+var tenRules = []string{
+	"lw.auth.burst-per-ip", "lw.auth.spray-keys", "lw.auth.fail-then-success", "lw.client.browser-ua", "lw.data.pii-in-log",
+	"lw.inject.farm-device", "lw.key.off-allow-list", "lw.key.too-old", "lw.scope.endpoint-denied", "lw.tls.legacy",
+}
+
+// tenRulesDir is a rule directory with ten rules of the pack.
+func tenRulesDir(b *testing.B) string {
 	b.Helper()
-	p, err := agent.LoadOffline(agent.Offline{Format: format, NeedRules: true})
+	dir := b.TempDir()
+	if err := os.CopyFS(dir, pack.FS); err != nil {
+		b.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "lw.*.yaml"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	kept := 0
+	for _, file := range files {
+		if slices.Contains(tenRules, strings.TrimSuffix(filepath.Base(file), ".yaml")) {
+			kept++
+		} else if err := os.Remove(file); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if kept != len(tenRules) {
+		b.Fatalf("%d of %d rules are in the pack", kept, len(tenRules))
+	}
+	return dir
+}
+
+// plan has the rules of a directory, or the whole pack.
+func plan(b *testing.B, format, rulesDir string) *agent.Plan {
+	b.Helper()
+	p, err := agent.LoadOffline(agent.Offline{Format: format, RulesDir: rulesDir, NeedRules: true})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -75,33 +110,35 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkReplay is `liveward replay` over a file of generated lines with the pack: read, parse,
-// enrich, privacy, match, encode, windows. events/cpu-s is what one core does in a second.
+// BenchmarkReplay is `liveward replay` over a file of generated lines: read, parse, enrich, privacy,
+// match, encode, windows; with ten rules, and with the whole pack and the joins it needs.
+// events/cpu-s is what one core does in a second.
 func BenchmarkReplay(b *testing.B) {
 	for _, format := range []string{"nginx_json", "liveward_v1", "kong_json", "nginx_combined"} {
-		b.Run(format, func(b *testing.B) {
-			const lines = 1_000_000
-			path := corpus(b, format, lines)
-			p := plan(b, format)
-			b.ReportAllocs()
-			start := cpu()
-			n := int64(0)
-			for b.Loop() {
-				r := p.Replay(agent.ReplayOptions{})
-				r.Rules = p.Rules
-				r.Alert = func(*event.Alert) error { return nil }
-				r.Document = func(pipeline.Processed) error { return nil }
-				res, err := r.Run(context.Background(), []string{path})
-				if err != nil {
-					b.Fatal(err)
-				}
-				n += res.Lines
-			}
-			spent := cpu() - start
-			b.ReportMetric(float64(n)/spent.Seconds(), "events/cpu-s")
-			b.ReportMetric(float64(spent.Nanoseconds())/float64(n), "cpu-ns/event")
-		})
+		b.Run(format, func(b *testing.B) { replay(b, format, tenRulesDir(b), 1_000_000) })
 	}
+	b.Run("nginx_json_whole_pack", func(b *testing.B) { replay(b, "nginx_json", "", 200_000) })
+}
+
+func replay(b *testing.B, format, rulesDir string, lines int) {
+	path := corpus(b, format, lines)
+	p := plan(b, format, rulesDir)
+	b.ReportAllocs()
+	start := cpu()
+	n := int64(0)
+	for b.Loop() {
+		r := p.Replay(agent.ReplayOptions{})
+		r.Rules = p.Rules
+		r.Alert = func(*event.Alert) error { return nil }
+		res, err := r.Run(context.Background(), []string{path})
+		if err != nil {
+			b.Fatal(err)
+		}
+		n += res.Lines
+	}
+	spent := cpu() - start
+	b.ReportMetric(float64(n)/spent.Seconds(), "events/cpu-s")
+	b.ReportMetric(float64(spent.Nanoseconds())/float64(n), "cpu-ns/event")
 }
 
 // BenchmarkKeys is the memory of the windows over lines that each have a device, a user and an
@@ -115,7 +152,7 @@ func BenchmarkKeys(b *testing.B) {
 						i*1000/keys/60, i*1000/keys%60, i%1000, i, i>>16&255, i>>8&255, i&255, i, i, i, i)
 				}
 			})
-			p := plan(b, "liveward_v1")
+			p := plan(b, "liveward_v1", tenRulesDir(b))
 			var peak uint64
 			for b.Loop() {
 				r := p.Replay(agent.ReplayOptions{})
