@@ -23,11 +23,17 @@ type half struct {
 	Deadline int64
 	Repeat   event.Hash // what the outcome says, to know it again
 	Done     bool
+	Hidden   uint8 // bit per key under which it is found no more, because too many wait there
 }
 
 func newHalves() halves {
 	return halves{byKey: map[event.Hash][]*half{}, repeats: map[event.Hash]int{}, calls: map[string]bool{}, results: map[string]bool{}}
 }
+
+// maxAlike bounds the halves of one side that are found under one key: clients choose ids, and who sends
+// one for ever must not make each further event slower. The one that waited longest is hidden, and still
+// marked at its deadline.
+const maxAlike = 64
 
 // maxTenants bounds the tenants that are remembered to have calls and outcomes.
 const maxTenants = 1 << 14
@@ -40,16 +46,23 @@ func note(m map[string]bool, tenant string) {
 
 func (h *halves) len() int { return h.waiting }
 
-// indexes are the keys under which a half is found, the one that says most first.
-func (k *keys) indexes() []event.Hash {
+// indexes are the keys under which halves of a side are found, the one that says most first.
+func (k *keys) indexes(side Roles) []event.Hash {
+	name := "call"
+	if side == Outcome {
+		name = "outcome"
+	}
 	var out []event.Hash
 	for _, x := range [...]struct{ name, value string }{{"request", k.Request}, {"transaction", k.Transaction}, {"session", k.Session}} {
 		if x.value != "" {
-			out = append(out, event.HashStrings(k.Tenant, x.name, x.value))
+			out = append(out, event.HashStrings(k.Tenant, name, x.name, x.value))
 		}
 	}
 	return out
 }
+
+// side is Call or Outcome.
+func (h *half) side() Roles { return h.Roles & (Call | Outcome) }
 
 // agrees tells whether two sides can be of one check: an attempt or transaction that both name is the same.
 func (k *keys) agrees(o *keys) bool {
@@ -102,9 +115,9 @@ func repeatOf(k *keys, ev *event.Event) event.Hash {
 
 // partner finds the other side that has waited longest.
 func (h *halves) partner(x *half) *half {
-	for _, key := range x.Keys.indexes() {
+	for _, key := range x.Keys.indexes(x.side() ^ (Call | Outcome)) {
 		for _, y := range h.byKey[key] {
-			if !y.Done && y.Roles&(Call|Outcome) != x.Roles&(Call|Outcome) && x.Keys.agrees(&y.Keys) {
+			if x.Keys.agrees(&y.Keys) {
 				return y
 			}
 		}
@@ -123,8 +136,17 @@ func (h *halves) add(x *half, waits bool) {
 		return
 	}
 	h.waiting++
-	for _, key := range x.Keys.indexes() {
-		h.byKey[key] = append(h.byKey[key], x)
+	for i, key := range x.Keys.indexes(x.side()) {
+		if x.Hidden&(1<<i) != 0 {
+			continue
+		}
+		list := append(h.byKey[key], x)
+		if len(list) > maxAlike {
+			first := list[0]
+			first.Hidden |= 1 << slices.Index(first.Keys.indexes(first.side()), key)
+			list = slices.Delete(list, 0, 1)
+		}
+		h.byKey[key] = list
 	}
 }
 
@@ -132,7 +154,7 @@ func (h *halves) add(x *half, waits bool) {
 func (h *halves) done(x *half) {
 	x.Done = true
 	h.waiting--
-	for _, key := range x.Keys.indexes() {
+	for _, key := range x.Keys.indexes(x.side()) {
 		list := slices.DeleteFunc(h.byKey[key], func(y *half) bool { return y == x })
 		if len(list) == 0 {
 			delete(h.byKey, key)
