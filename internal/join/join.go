@@ -36,6 +36,7 @@ func (c Config) withDefaults() Config {
 	if c.Roles == 0 {
 		c.Roles = Call | Outcome | Verdict | Account | Consent
 	}
+	c.Roles |= Poll
 	if c.Window <= 0 {
 		c.Window = 15 * time.Minute
 	}
@@ -61,6 +62,7 @@ const (
 	Verdict                   // any verdict
 	Account                   // an opened account
 	Consent                   // a consent that was given or taken back
+	Poll                      // beside Outcome: somebody asked for it, and may ask of a check whose line has the verdict too
 )
 
 // RolesOf tells what an event, after privacy, can be in joins; 0 for most.
@@ -76,7 +78,8 @@ func RolesOf(ev *event.Event) Roles {
 	case "consent-change":
 		return Consent
 	}
-	verdict := ev.Has(event.LivenessDecision) && ev.Str(event.LivenessViolation) != "no_verdict"
+	// not_evaluated is what is said while there is none yet.
+	verdict := ev.Has(event.LivenessDecision) && ev.Str(event.LivenessDecision) != "not_evaluated" && ev.Str(event.LivenessViolation) != "no_verdict"
 	if verdict {
 		r |= Verdict
 	}
@@ -86,6 +89,8 @@ func RolesOf(ev *event.Event) Roles {
 	check := action == "liveness-check" && (ev.Has(event.URLPath) || ev.Has(event.HTTPRequestMethod))
 	switch {
 	case !keyed:
+	case verdict && action == "liveness-result":
+		r |= Outcome | Poll
 	case verdict && !check:
 		r |= Outcome
 	case check && !verdict && ev.Str(event.EventOutcome) == "success":
@@ -177,7 +182,7 @@ func (e *Engine) Take(id event.Hash, doc []byte) {
 // TakeEvent is Take where the event of the document is at hand.
 func (e *Engine) TakeEvent(id event.Hash, ev *event.Event, doc []byte) {
 	roles := RolesOf(ev) & e.cfg.Roles
-	if roles == 0 {
+	if roles&^Poll == 0 {
 		return
 	}
 	it := &Item{Time: ev.Time(event.Timestamp), ID: id, Roles: roles, Keys: keysOf(ev)}

@@ -12,7 +12,7 @@ type halves struct {
 	queue   []*half // in the order of their deadlines; those that are done stay until then
 	byKey   map[event.Hash][]*half
 	repeats map[event.Hash]int // verdicts that came within the window
-	calls   map[string]bool    // tenants that have had a call
+	calls   map[string]bool    // tenants of which a call and an outcome were joined
 	results map[string]bool    // tenants that have had an outcome
 	waiting int
 }
@@ -83,8 +83,6 @@ func (e *Engine) half(it *Item, ev *event.Event) {
 			e.stats.Repeats++
 			return
 		}
-	} else {
-		note(e.halves.calls, it.Keys.Tenant)
 	}
 	e.bytes += h.cost()
 	if other := e.halves.partner(h); other != nil {
@@ -94,7 +92,12 @@ func (e *Engine) half(it *Item, ev *event.Event) {
 		}
 		e.halves.add(h, false)
 		e.halves.done(other)
+		note(e.halves.calls, it.Keys.Tenant)
 		e.joined(call, outcome)
+		return
+	}
+	if it.Roles&Poll != 0 { // what is asked for was called for before
+		e.bytes -= h.cost()
 		return
 	}
 	e.halves.add(h, true)
@@ -225,8 +228,8 @@ func (e *Engine) joined(call, outcome *half) {
 	call.Doc, outcome.Doc = nil, nil
 }
 
-// alone marks a side whose other side did not come. Where a tenant has never had any of the other side,
-// there is nothing to wait for, and so nothing to mark.
+// alone marks a side whose other side did not come: a call where the tenant has had outcomes, an outcome
+// where the tenant's outcomes have had calls. Elsewhere there is nothing to wait for, and so nothing to mark.
 func (e *Engine) alone(h *half) {
 	status, count := statusNoOutcome, &e.stats.NoOutcome
 	if h.Roles&Outcome != 0 {
