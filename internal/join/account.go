@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/list"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
@@ -11,14 +12,14 @@ import (
 
 // memory is what is known of sessions, users and consents. Who was of use last stands at the end.
 type memory struct {
-	byKey map[key]*list.Element
+	byKey map[event.Hash]*list.Element
 	order *list.List // of *record
 	bytes int
 }
 
 // record is what is known under one key.
 type record struct {
-	Key      key
+	Key      event.Hash
 	Touched  int64
 	Verdicts []*verdict   // in the order of time
 	Opened   []opened     // accounts, in the order in which they came
@@ -58,7 +59,7 @@ const (
 	partCost    = 160
 )
 
-func newMemory() memory { return memory{byKey: map[key]*list.Element{}, order: list.New()} }
+func newMemory() memory { return memory{byKey: map[event.Hash]*list.Element{}, order: list.New()} }
 
 func (m *memory) len() int { return m.order.Len() }
 
@@ -70,19 +71,19 @@ func (r *record) cost() int {
 	return n
 }
 
-func (m *memory) get(at key) *record {
-	if el := m.byKey[at]; el != nil {
+func (m *memory) get(key event.Hash) *record {
+	if el := m.byKey[key]; el != nil {
 		return el.Value.(*record)
 	}
 	return nil
 }
 
 // change finds or makes a record and lets f change it.
-func (m *memory) change(at key, now int64, f func(*record)) {
-	el := m.byKey[at]
+func (m *memory) change(key event.Hash, now int64, f func(*record)) {
+	el := m.byKey[key]
 	if el == nil {
-		el = m.order.PushBack(&record{Key: at})
-		m.byKey[at] = el
+		el = m.order.PushBack(&record{Key: key})
+		m.byKey[key] = el
 	} else {
 		m.bytes -= el.Value.(*record).cost()
 		m.order.MoveToBack(el)
@@ -117,53 +118,57 @@ func (m *memory) bound(most int) (evicted int64) {
 	return evicted
 }
 
-func sessionKey(tenant, session string) key { return key{"session", tenant, session} }
-func userKey(tenant, user string) key       { return key{"user", tenant, user} }
-func consentKey(tenant, id string) key      { return key{"consent", tenant, id} }
-func consentOf(tenant, user string) key     { return key{"consent of", tenant, user} }
-
-// verdictFields are what is remembered of a check: what its accounts are looked up by when a tool, a
-// network or a model turns out to be bad.
-func verdictFields() []event.ID {
-	return []event.ID{
-		event.APIKeyID, event.APIKeyOwner, event.AppVersion, event.ClientASNumber, event.ClientASOrg, event.ClientGeoCountry,
-		event.ClientIP, event.ConsentGrantedAt, event.ConsentID, event.ConsentStatus, event.ConsentVersion, event.DeviceID,
-		event.DeviceModel, event.GatewayConsumer, event.LivenessAttackClass, event.LivenessAttackType, event.LivenessAttempt,
-		event.LivenessDecision, event.LivenessMargin, event.LivenessMediaDigest, event.LivenessModelVersion,
-		event.LivenessReasonCategory, event.LivenessReasonCode, event.LivenessScore, event.LivenessSDKName,
-		event.LivenessSDKVersion, event.LivenessSessionID, event.LivenessThreshold, event.LivenessTransactionID,
-		event.LivenessVendor, event.LivenessViolation, event.UserID,
-	}
+func sessionKey(tenant, session string) event.Hash {
+	return event.HashStrings(tenant, "session", session)
 }
+func userKey(tenant, user string) event.Hash  { return event.HashStrings(tenant, "user", user) }
+func consentKey(tenant, id string) event.Hash { return event.HashStrings(tenant, "consent", id) }
 
-// newVerdict keeps of a check what accounts may be told of it.
-func (e *Engine) newVerdict(it *Item, ev *event.Event) *verdict {
+// remembered is what is remembered of a check, as a document.
+func (e *Engine) remembered(ev *event.Event) []byte {
 	e.kept.Reset()
-	for _, id := range verdictFields() {
+	for _, id := range verdictFields {
 		if ev.Has(id) {
 			set(&e.kept, ev, id)
 		}
 	}
-	return &verdict{
-		Time: it.Time, ID: it.ID, User: it.Keys.User, Consent: it.ConsentID, Granted: it.Granted,
-		Live: ev.Str(event.LivenessDecision) == "live", Doc: e.kept.AppendJSON(nil),
-	}
+	return e.kept.AppendJSON(nil)
+}
+
+// verdictFields are what is remembered of a check: what its accounts are looked up by when a tool, a
+// network or a model turns out to be bad.
+//
+//nolint:gochecknoglobals // constant
+var verdictFields = [...]event.ID{
+	event.APIKeyID, event.APIKeyOwner, event.AppVersion, event.ClientASNumber, event.ClientASOrg, event.ClientGeoCountry,
+	event.ClientIP, event.ConsentGrantedAt, event.ConsentID, event.ConsentStatus, event.ConsentVersion, event.DeviceID,
+	event.DeviceModel, event.GatewayConsumer, event.LivenessAttackClass, event.LivenessAttackType, event.LivenessAttempt,
+	event.LivenessDecision, event.LivenessMargin, event.LivenessMediaDigest, event.LivenessModelVersion,
+	event.LivenessReasonCategory, event.LivenessReasonCode, event.LivenessScore, event.LivenessSDKName,
+	event.LivenessSDKVersion, event.LivenessSessionID, event.LivenessThreshold, event.LivenessTransactionID,
+	event.LivenessVendor, event.LivenessViolation, event.UserID,
 }
 
 // learn remembers a verdict or a consent.
-func (m *memory) learn(it *Item, now int64) {
-	now = max(now, it.Time)
+func (e *Engine) learn(it *Item, ev *event.Event) {
+	m, now := &e.past, max(e.now, it.Time)
 	tenant := it.Keys.Tenant
-	if it.ConsentID != "" {
-		m.learnConsent(it, now, consentKey(tenant, it.ConsentID))
+	if id := ev.Str(event.ConsentID); id != "" {
+		m.learnConsent(ev, it, now, consentKey(tenant, id))
 	}
 	if it.Roles&Consent != 0 {
 		if it.Keys.User != "" {
-			m.learnConsent(it, now, consentOf(tenant, it.Keys.User))
+			m.learnConsent(ev, it, now, event.HashStrings(tenant, "consent of", it.Keys.User))
 		}
 		return
 	}
-	v := it.Verdict
+	v := &verdict{
+		Time: it.Time, ID: it.ID, User: it.Keys.User, Consent: strings.Clone(ev.Str(event.ConsentID)), Granted: ev.Time(event.ConsentGrantedAt),
+		Live: ev.Str(event.LivenessDecision) == "live", Doc: it.Doc,
+	}
+	if it.Roles != Verdict {
+		v.Doc = e.remembered(ev)
+	}
 	add := func(r *record) {
 		if slices.ContainsFunc(r.Verdicts, func(o *verdict) bool { return o.ID == v.ID }) {
 			return
@@ -184,17 +189,18 @@ func (m *memory) learn(it *Item, now int64) {
 
 // learnConsent remembers when a consent was given or taken back. That a check names a consent says that
 // it was given by then.
-func (m *memory) learnConsent(it *Item, now int64, at key) {
-	given := it.Granted
-	if given == 0 {
-		given = it.Time
+func (m *memory) learnConsent(ev *event.Event, it *Item, now int64, key event.Hash) {
+	given := it.Time
+	if ev.Has(event.ConsentGrantedAt) {
+		given = ev.Time(event.ConsentGrantedAt)
 	}
-	m.change(at, now, func(r *record) {
-		if !it.Withdrawn && (r.Granted == 0 || given < r.Granted) {
+	withdrawn := takenBack(ev.Str(event.ConsentStatus))
+	m.change(key, now, func(r *record) {
+		if !withdrawn && (r.Granted == 0 || given < r.Granted) {
 			r.Granted = given
 		}
-		if it.Roles&Consent != 0 || it.Withdrawn {
-			r.Changes = append(r.Changes, consentEnd{it.Time, it.Withdrawn})
+		if it.Roles&Consent != 0 || withdrawn {
+			r.Changes = append(r.Changes, consentEnd{it.Time, withdrawn})
 			slices.SortStableFunc(r.Changes, func(a, b consentEnd) int { return cmp.Compare(a.Time, b.Time) })
 			if n := len(r.Changes) - maxChanges; n > 0 {
 				r.Changes = slices.Delete(r.Changes, 0, n)
@@ -227,14 +233,14 @@ func (e *Engine) account(it *Item) {
 	e.stats.Accounts++
 	ev := decode(it.Doc)
 	tenant, name := it.Keys.Tenant, ev.Str(event.AccountID)
-	at := userKey(tenant, it.Keys.User)
+	key := userKey(tenant, it.Keys.User)
 	if it.Keys.Session != "" {
-		at = sessionKey(tenant, it.Keys.Session)
+		key = sessionKey(tenant, it.Keys.Session)
 	}
 	var verdictID event.Hash
 	var more []event.Hash
 	var problems []string
-	r := e.past.get(at)
+	r := e.past.get(key)
 	v := r.before(it.Time)
 	switch {
 	case v == nil:
@@ -285,7 +291,7 @@ func (e *Engine) account(it *Item) {
 	}
 	ev.SetInt(event.LivewardJoinAccounts, n)
 	if it.Keys.Session != "" || v != nil {
-		e.past.change(at, max(e.now, it.Time), func(r *record) {
+		e.past.change(key, max(e.now, it.Time), func(r *record) {
 			if r.remembers(name) {
 				return
 			}
@@ -346,7 +352,7 @@ func (e *Engine) consent(it *Item, ev *event.Event, v *verdict) string {
 	if id != "" {
 		r = e.past.get(consentKey(it.Keys.Tenant, id))
 	} else if it.Keys.User != "" {
-		r = e.past.get(consentOf(it.Keys.Tenant, it.Keys.User))
+		r = e.past.get(event.HashStrings(it.Keys.Tenant, "consent of", it.Keys.User))
 	}
 	if r != nil && (granted == 0 || r.Granted != 0 && r.Granted < granted) {
 		granted = r.Granted

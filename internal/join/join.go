@@ -105,13 +105,7 @@ type Item struct {
 	ID    event.Hash
 	Roles Roles
 	Keys  keys
-	Doc   []byte // of calls, outcomes and accounts
-	// What is learnt of a verdict or consent.
-	Verdict   *verdict
-	ConsentID string
-	Granted   int64
-	Withdrawn bool
-	Repeat    repeat // what an outcome says, to know it again
+	Doc   []byte
 }
 
 // keys are what events are joined by.
@@ -121,24 +115,17 @@ type keys struct {
 }
 
 func keysOf(ev *event.Event) keys {
-	clone := func(id event.ID) string { return strings.Clone(ev.Str(id)) }
 	return keys{
-		Tenant: clone(event.OrganizationID), Session: clone(event.LivenessSessionID),
-		Transaction: clone(event.LivenessTransactionID), Request: clone(event.HTTPRequestID),
-		User: clone(event.UserID), Attempt: ev.Int(event.LivenessAttempt),
+		Tenant: strings.Clone(ev.Str(event.OrganizationID)), Session: strings.Clone(ev.Str(event.LivenessSessionID)),
+		Transaction: strings.Clone(ev.Str(event.LivenessTransactionID)), Request: strings.Clone(ev.Str(event.HTTPRequestID)),
+		User: strings.Clone(ev.Str(event.UserID)), Attempt: ev.Int(event.LivenessAttempt),
 	}
 }
 
 // itemCost is what an Item takes beside its document.
 const itemCost = 512
 
-func (it *Item) cost() int {
-	n := itemCost + len(it.Doc)
-	if it.Verdict != nil {
-		n += len(it.Verdict.Doc)
-	}
-	return n
-}
+func (it *Item) cost() int { return itemCost + len(it.Doc) }
 
 // Derived is an event that was derived.
 type Derived struct {
@@ -170,7 +157,8 @@ type Engine struct {
 	past   memory
 	stats  Stats
 	out    []Derived
-	kept   event.Event // scratch
+	ev     event.Event // scratch: the event that is worked on
+	kept   event.Event // scratch: what is kept of it
 }
 
 // New makes an engine.
@@ -181,60 +169,43 @@ func New(cfg Config) *Engine {
 
 const minTime = -1 << 63
 
-// Take takes an event by its document. What follows from it comes with the watermark.
+// Take takes an event's document. What follows from it comes with the watermark.
 func (e *Engine) Take(id event.Hash, doc []byte) {
-	var ev event.Event
-	if err := ev.DecodeJSON(doc); err != nil {
+	e.ev.Reset()
+	if err := e.ev.DecodeJSON(doc); err != nil {
 		e.stats.Malformed++
 		return
 	}
-	e.TakeEvent(id, &ev, doc)
+	e.TakeEvent(id, &e.ev, doc)
 }
 
-// TakeEvent is Take where the event is at hand beside its document. Both stay the caller's.
+// TakeEvent is Take where the event of the document is at hand.
 func (e *Engine) TakeEvent(id event.Hash, ev *event.Event, doc []byte) {
 	roles := RolesOf(ev) & e.cfg.Roles
 	if roles&^Poll == 0 {
 		return
 	}
-	it := e.newItem(id, roles, ev, doc)
+	it := &Item{Time: ev.Time(event.Timestamp), ID: id, Roles: roles, Keys: keysOf(ev)}
+	if roles == Verdict { // most: of these only what is remembered is needed
+		it.Doc = e.remembered(ev)
+	} else {
+		it.Doc = bytes.Clone(doc)
+	}
 	e.bytes += it.cost()
 	heap.Push(&e.buffer, it)
 	for e.bytes > e.cfg.MaxBytes && e.evict() {
+		e.stats.Evicted++
 	}
-}
-
-// newItem keeps of an event what its roles need, and nothing that is the caller's.
-func (e *Engine) newItem(id event.Hash, roles Roles, ev *event.Event, doc []byte) *Item {
-	it := &Item{
-		Time: ev.Time(event.Timestamp), ID: id, Roles: roles, Keys: keysOf(ev),
-		ConsentID: strings.Clone(ev.Str(event.ConsentID)), Granted: ev.Time(event.ConsentGrantedAt),
-		Withdrawn: takenBack(ev.Str(event.ConsentStatus)),
-	}
-	if roles&(Call|Outcome|Account) != 0 {
-		it.Doc = bytes.Clone(doc)
-	}
-	if roles&Verdict != 0 {
-		it.Verdict = e.newVerdict(it, ev)
-	}
-	if roles&Outcome != 0 {
-		it.Repeat = repeatOf(&it.Keys, ev)
-	}
-	return it
 }
 
 // evict forgets the half that has waited longest, or else the oldest event.
 func (e *Engine) evict() bool {
 	if h := e.halves.oldest(); h != nil {
 		e.bytes -= h.cost()
-		if e.halves.awaited(h) {
-			e.stats.Evicted++
-		}
 		return true
 	}
 	if len(e.buffer) > 1 {
 		e.bytes -= heap.Pop(&e.buffer).(*Item).cost()
-		e.stats.Evicted++
 		return true
 	}
 	return false
@@ -265,14 +236,16 @@ func (e *Engine) Stats() Stats {
 }
 
 func (e *Engine) work(it *Item) {
+	e.ev.Reset()
+	_ = e.ev.DecodeJSON(it.Doc) // it was read before
 	if it.Roles&(Call|Outcome) != 0 {
-		e.half(it)
+		e.half(it, &e.ev)
 	}
 	switch {
 	case it.Roles&Account != 0:
 		e.account(it)
 	case it.Roles&(Verdict|Consent) != 0:
-		e.past.learn(it, e.now)
+		e.learn(it, &e.ev)
 	}
 }
 

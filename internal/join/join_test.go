@@ -341,6 +341,60 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestOneIdForEver: who sends one id for ever, in calls and outcomes that can never be of one check, is
+// compared with few of them; all are marked at their deadline, checks of the same session are joined as
+// ever, and what follows does not change with a restart in between.
+func TestOneIdForEver(t *testing.T) {
+	const n = 5 * maxAlike
+	flood := func(restart bool) []string {
+		e := New(Config{})
+		var got []string
+		for i := range n {
+			c := call(t, int64(i), fmt.Sprint("c", i), "liveness.session_id", "s", "liveness.transaction_id", fmt.Sprint("a", i))
+			o := outcome(t, int64(i), fmt.Sprint("o", i), "spoof", "liveness.session_id", "s", "liveness.transaction_id", fmt.Sprint("b", i))
+			e.Take(c.id, c.raw)
+			e.Take(o.id, o.raw)
+			got = append(got, tell(e.Advance(int64(i)*1e9))...)
+			if i%9 == 8 { // a check by its transaction, however long it has waited
+				o := outcome(t, int64(i), fmt.Sprint("p", i), "live", "liveness.session_id", "s", "liveness.transaction_id", fmt.Sprint("a", i/2))
+				e.Take(o.id, o.raw)
+			}
+			if restart && i%7 == 6 {
+				data, err := e.AppendSnapshot(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := e.Restore(data); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for key, list := range e.halves.byKey {
+				if len(list) > maxAlike {
+					t.Fatalf("%d wait under %s", len(list), key)
+				}
+			}
+		}
+		// Outcomes that name the session alone join what is still found under it.
+		for i := range maxAlike {
+			o := outcome(t, n, fmt.Sprint("q", i), "live", "liveness.session_id", "s", "liveness.attempt", i+1)
+			e.Take(o.id, o.raw)
+		}
+		return append(got, tell(e.Advance(1e15))...)
+	}
+	want := flood(false)
+	if diff := cmp.Diff(want, flood(true)); diff != "" {
+		t.Errorf("without (-) and with (+) restarts:\n%s", diff)
+	}
+	count := map[string]int{}
+	for _, line := range want {
+		count[strings.Fields(line)[2]]++
+	}
+	joined := n/9 + maxAlike
+	if diff := cmp.Diff(map[string]int{"joined": joined, "no_outcome": n - joined, "no_call": n}, count); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRestoreRefuses(t *testing.T) {
 	e := New(Config{})
 	d := call(t, 10, "c", "liveness.session_id", "s-1")

@@ -2,7 +2,7 @@ package join
 
 import (
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -10,10 +10,10 @@ import (
 // halves are calls that wait for their outcome, and outcomes that wait for their call.
 type halves struct {
 	queue   []*half // in the order of their deadlines; those that are done stay until then
-	byKey   map[key][]*half
-	repeats map[repeat]int  // verdicts that came within the window
-	calls   map[string]bool // tenants of which a call and an outcome were joined
-	results map[string]bool // tenants that have had an outcome
+	byKey   map[event.Hash][]*half
+	repeats map[event.Hash]int // verdicts that came within the window
+	calls   map[string]bool    // tenants of which a call and an outcome were joined
+	results map[string]bool    // tenants that have had an outcome
 	waiting int
 }
 
@@ -21,12 +21,19 @@ type halves struct {
 type half struct {
 	Item
 	Deadline int64
+	Repeat   event.Hash // what the outcome says, to know it again
 	Done     bool
+	Hidden   uint8 // bit per key under which it is found no more, because too many wait there
 }
 
 func newHalves() halves {
-	return halves{byKey: map[key][]*half{}, repeats: map[repeat]int{}, calls: map[string]bool{}, results: map[string]bool{}}
+	return halves{byKey: map[event.Hash][]*half{}, repeats: map[event.Hash]int{}, calls: map[string]bool{}, results: map[string]bool{}}
 }
+
+// maxAlike bounds the halves of one side that are found under one key: clients choose ids, and who sends
+// one for ever must not make each further event slower. The one that waited longest is hidden, and still
+// marked at its deadline.
+const maxAlike = 64
 
 // maxTenants bounds the tenants that are remembered to have calls and outcomes.
 const maxTenants = 1 << 14
@@ -39,14 +46,23 @@ func note(m map[string]bool, tenant string) {
 
 func (h *halves) len() int { return h.waiting }
 
-// key is what something is found under.
-type key struct{ Kind, Tenant, Value string }
-
-// indexes are the keys under which a half is found, the one that says most first; those without a value
-// are none.
-func (k *keys) indexes() [3]key {
-	return [3]key{{"request", k.Tenant, k.Request}, {"transaction", k.Tenant, k.Transaction}, {"session", k.Tenant, k.Session}}
+// indexes are the keys under which halves of a side are found, the one that says most first.
+func (k *keys) indexes(side Roles) []event.Hash {
+	name := "call"
+	if side == Outcome {
+		name = "outcome"
+	}
+	var out []event.Hash
+	for _, x := range [...]struct{ name, value string }{{"request", k.Request}, {"transaction", k.Transaction}, {"session", k.Session}} {
+		if x.value != "" {
+			out = append(out, event.HashStrings(k.Tenant, name, x.name, x.value))
+		}
+	}
+	return out
 }
+
+// side is Call or Outcome.
+func (h *half) side() Roles { return h.Roles & (Call | Outcome) }
 
 // agrees tells whether two sides can be of one check: an attempt or transaction that both name is the same.
 func (k *keys) agrees(o *keys) bool {
@@ -55,13 +71,14 @@ func (k *keys) agrees(o *keys) bool {
 }
 
 // half joins one side with the other, or lets it wait.
-func (e *Engine) half(it *Item) {
+func (e *Engine) half(it *Item, ev *event.Event) {
 	h := &half{Item: *it, Deadline: it.Time + int64(e.cfg.Window)}
 	if n := len(e.halves.queue); n > 0 { // one that comes late waits as long as the last one that was in time
 		h.Deadline = max(h.Deadline, e.halves.queue[n-1].Deadline)
 	}
 	if it.Roles&Outcome != 0 {
 		note(e.halves.results, it.Keys.Tenant)
+		h.Repeat = repeatOf(&it.Keys, ev)
 		if e.halves.repeats[h.Repeat] > 0 {
 			e.stats.Repeats++
 			return
@@ -86,32 +103,24 @@ func (e *Engine) half(it *Item) {
 	e.halves.add(h, true)
 }
 
-// repeat is what an outcome says: polls and webhooks say it more than once.
-type repeat struct {
-	Tenant, Name, Transaction, Decision string
-	Attempt                             int64
-	Score                               float64
-}
-
-func repeatOf(k *keys, ev *event.Event) repeat {
-	r := repeat{k.Tenant, k.Session, k.Transaction, strings.Clone(ev.Str(event.LivenessDecision)), k.Attempt, -1}
-	if r.Name == "" && r.Transaction == "" {
-		r.Name = k.Request
+// repeatOf is what an outcome says: polls and webhooks say it more than once.
+func repeatOf(k *keys, ev *event.Event) event.Hash {
+	name := k.Session
+	if name == "" && k.Transaction == "" {
+		name = k.Request
 	}
+	score := ""
 	if ev.Has(event.LivenessScore) {
-		r.Score = ev.Float(event.LivenessScore)
+		score = strconv.FormatFloat(ev.Float(event.LivenessScore), 'g', -1, 64)
 	}
-	return r
+	return event.HashStrings(k.Tenant, name, k.Transaction, strconv.FormatInt(k.Attempt, 10), ev.Str(event.LivenessDecision), score)
 }
 
 // partner finds the other side that has waited longest.
 func (h *halves) partner(x *half) *half {
-	for _, at := range x.Keys.indexes() {
-		if at.Value == "" {
-			continue
-		}
-		for _, y := range h.byKey[at] {
-			if !y.Done && y.Roles&(Call|Outcome) != x.Roles&(Call|Outcome) && x.Keys.agrees(&y.Keys) {
+	for _, key := range x.Keys.indexes(x.side() ^ (Call | Outcome)) {
+		for _, y := range h.byKey[key] {
+			if x.Keys.agrees(&y.Keys) {
 				return y
 			}
 		}
@@ -130,10 +139,17 @@ func (h *halves) add(x *half, waits bool) {
 		return
 	}
 	h.waiting++
-	for _, at := range x.Keys.indexes() {
-		if at.Value != "" {
-			h.byKey[at] = append(h.byKey[at], x)
+	for i, key := range x.Keys.indexes(x.side()) {
+		if x.Hidden&(1<<i) != 0 {
+			continue
 		}
+		list := append(h.byKey[key], x)
+		if len(list) > maxAlike {
+			first := list[0]
+			first.Hidden |= 1 << slices.Index(first.Keys.indexes(first.side()), key)
+			list = slices.Delete(list, 0, 1)
+		}
+		h.byKey[key] = list
 	}
 }
 
@@ -141,15 +157,12 @@ func (h *halves) add(x *half, waits bool) {
 func (h *halves) done(x *half) {
 	x.Done = true
 	h.waiting--
-	for _, at := range x.Keys.indexes() {
-		if at.Value == "" {
-			continue
-		}
-		list := slices.DeleteFunc(h.byKey[at], func(y *half) bool { return y == x })
+	for _, key := range x.Keys.indexes(x.side()) {
+		list := slices.DeleteFunc(h.byKey[key], func(y *half) bool { return y == x })
 		if len(list) == 0 {
-			delete(h.byKey, at)
+			delete(h.byKey, key)
 		} else {
-			h.byKey[at] = list
+			h.byKey[key] = list
 		}
 	}
 }
@@ -215,23 +228,15 @@ func (e *Engine) joined(call, outcome *half) {
 	call.Doc, outcome.Doc = nil, nil
 }
 
-// awaited tells whether the other side of a half may come: a call waits where the tenant has had
-// outcomes, an outcome where the tenant's outcomes have had calls. Elsewhere there is nothing to wait for.
-func (h *halves) awaited(x *half) bool {
-	if x.Roles&Outcome != 0 {
-		return h.calls[x.Keys.Tenant]
-	}
-	return h.results[x.Keys.Tenant]
-}
-
-// alone marks a side whose other side did not come.
+// alone marks a side whose other side did not come: a call where the tenant has had outcomes, an outcome
+// where the tenant's outcomes have had calls. Elsewhere there is nothing to wait for, and so nothing to mark.
 func (e *Engine) alone(h *half) {
-	if !e.halves.awaited(h) {
-		return
-	}
 	status, count := statusNoOutcome, &e.stats.NoOutcome
 	if h.Roles&Outcome != 0 {
 		status, count = statusNoCall, &e.stats.NoCall
+	}
+	if status == statusNoOutcome && !e.halves.results[h.Keys.Tenant] || status == statusNoCall && !e.halves.calls[h.Keys.Tenant] {
+		return
 	}
 	ev := decode(h.Doc)
 	derive(ev, "outcome", status, h.Deadline)

@@ -38,7 +38,7 @@ type Replay struct {
 	// Joins, where not nil, has events derived, as the agent's are; without rules there are none.
 	Joins *join.Config
 	// AccountsOnSight has accounts joined only where a file speaks of accounts at its beginning: for others
-	// it would cost twice the time, and find nothing.
+	// it would cost much time, and find nothing.
 	AccountsOnSight bool
 	// Alert and Document get what comes out, in order; either may be nil. The document's bytes are
 	// valid until it returns.
@@ -115,10 +115,15 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 	return res, nil
 }
 
+// joined tells whether events are derived: not where nobody would see them.
+func (r *Replay) joined() bool {
+	return r.Joins != nil && r.Rules != nil && (r.Document != nil || anyAbout(r.Rules, IsJoinField))
+}
+
 // newJoins makes what joins the events of files; nil where nothing is joined.
 func (r *Replay) newJoins(files []*replayFile) *joining {
-	if r.Joins == nil || r.Rules == nil || r.Document == nil && !anyAbout(r.Rules, IsJoinField) {
-		return nil // nobody would see what is derived
+	if !r.joined() {
+		return nil
 	}
 	cfg := *r.Joins
 	if r.AccountsOnSight && !slices.ContainsFunc(files, (*replayFile).speaksOfAccounts) {
@@ -204,7 +209,7 @@ func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, jo
 		line := event.Line{File: index, Offset: offset, Data: data, Oversize: oversize}
 		p := f.proc.Process(&line, &f.pos, 0, signals)
 		if joins != nil && p.Joins {
-			joins.engine.TakeEvent(p.ID, p.Event, p.Doc)
+			joins.engine.TakeEvent(p.ID, &f.proc.ev, p.Doc)
 		}
 		if r.Explain != nil {
 			e, err := f.proc.Explain.Explain(&line, &p)
