@@ -234,12 +234,13 @@ func (sc *scanner) token(s string, start, end int, text bool) {
 	for pad < len(s) && s[pad] == '=' && pad-end < 2 {
 		pad++
 	}
+	dot := strings.LastIndexByte(t, '.')
 	// Keys and web tokens begin where a run of letters and digits does.
 	for i := 0; i < len(t); i++ {
 		if class[t[i]]&isAlnum == 0 || (i > 0 && class[t[i-1]]&isAlnum != 0) {
 			continue
 		}
-		if webToken(t[i:]) {
+		if webToken(t[i:], dot > i) {
 			sc.add(start+i, pad, kindJWT)
 			return
 		}
@@ -266,12 +267,12 @@ func (sc *scanner) token(s string, start, end int, text bool) {
 }
 
 // webToken tells a JSON web token, or the beginning of one. In another letter case it is no token any
-// more, but it is still what it was to who tries both.
-func webToken(t string) bool {
+// more, but it is still what it was to who tries both. dotted tells that t has a dot.
+func webToken(t string, dotted bool) bool {
 	if !hasFoldPrefix(t, "eyj") {
 		return false
 	}
-	return t[2] == 'J' && len(t) >= 16 || len(t) >= 40 && strings.IndexByte(t, '.') > 0
+	return t[2] == 'J' && len(t) >= 16 || len(t) >= 40 && dotted
 }
 
 // blob says what a run of base64 characters is. In text, shorter random runs count as well.

@@ -1,6 +1,8 @@
 package privacy
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -27,4 +29,32 @@ func TestWordsEnd(t *testing.T) {
 		secretPrefix("pk-test-" + s)
 		secretPrefix(s)
 	})
+}
+
+// The beginning of a web token stood in a long line again and again, and all that follows was searched for
+// a dot each time: minutes for a text of this length, which take no more than one look at it now.
+func TestBeginningsOfTokens(t *testing.T) {
+	for _, s := range []string{"eyj-", "eyj/", "Eyj~", "eyj-key-", "-----begin ", "token=", "cookie:"} {
+		text := strings.Repeat(s, 4<<20/len(s))
+		var sc scanner
+		traits := survey(text)
+		sc.text(text, &traits)
+		if len(sc.sorted()) > len(text) {
+			t.Error("more findings than bytes")
+		}
+	}
+	for text, want := range map[string]bool{
+		"eyjhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9aaaaaaaa.b":   true, // in lower case it needs its dot
+		"eyjhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9aaaaaaaaaa":   false,
+		"a.eyjhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9aaaaaaaaaa": false,
+		"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9":             true,
+	} {
+		var sc scanner
+		traits := survey(text)
+		sc.text(text, &traits)
+		got := slices.ContainsFunc(sc.spans, func(s span) bool { return s.kind == kindJWT })
+		if got != want {
+			t.Errorf("%s: a web token %t, want %t", text, got, want)
+		}
+	}
 }
