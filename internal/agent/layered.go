@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"errors"
+	"io"
 	"io/fs"
 	"slices"
 )
@@ -15,9 +16,36 @@ type layered struct{ upper, lower fs.FS }
 func (l layered) Open(name string) (fs.File, error) {
 	f, err := l.upper.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return l.lower.Open(name)
+		f, err = l.lower.Open(name)
 	}
-	return f, err
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil || !st.IsDir() {
+		return f, err
+	}
+	entries, err := l.ReadDir(name)
+	return &layeredDir{File: f, entries: entries}, err
+}
+
+// layeredDir is an open directory of both.
+type layeredDir struct {
+	fs.File
+	entries []fs.DirEntry // not read yet
+}
+
+// ReadDir implements fs.ReadDirFile.
+func (d *layeredDir) ReadDir(n int) ([]fs.DirEntry, error) {
+	if n <= 0 || n > len(d.entries) {
+		if n > 0 && len(d.entries) == 0 {
+			return nil, io.EOF
+		}
+		n = len(d.entries)
+	}
+	out := d.entries[:n:n]
+	d.entries = d.entries[n:]
+	return out, nil
 }
 
 // ReadDir lists what either directory has.
