@@ -11,9 +11,10 @@ import (
 // before stays where the file has no key for it: defaults are set before. All problems are in
 // File.Err; out is then not to be used.
 //
-// Types with UnmarshalText take any scalar.
+// Types with UnmarshalText take any scalar. With a nil src there is no file: problems name no place.
 func Decode(name string, src []byte, out any) *File {
 	f := Read(name, src)
+	f.absent = src == nil
 	f.places = make(map[string]*value)
 	if f.root != nil {
 		f.decode("", f.root, reflect.ValueOf(out).Elem())

@@ -18,14 +18,18 @@ import (
 // Problem is one thing that is wrong with a file.
 type Problem struct {
 	File         string
-	Line, Column int // from 1; columns in characters
+	Line, Column int // from 1, columns in characters; 0 where no file was read
 	Message      string
 	Hint         string // what to do; may be empty
 }
 
 // Error gives "file:line:column: message; hint".
 func (p Problem) Error() string {
-	s := fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
+	s := p.File
+	if p.Line > 0 {
+		s += fmt.Sprintf(":%d:%d", p.Line, p.Column)
+	}
+	s += ": " + p.Message
 	if p.Hint != "" {
 		s += "; " + p.Hint
 	}
@@ -75,6 +79,7 @@ type File struct {
 	places   map[string]*value // by path, such as inputs[0].format; filled by Decode
 	problems Problems
 	unread   bool
+	absent   bool // there is no file: what is checked comes from elsewhere
 }
 
 // Read reads a file of one document. An empty file has a Root that is zero. Problems are in File.Err.
@@ -118,6 +123,9 @@ func (f *File) report(at *value, message, hint string) {
 }
 
 func (f *File) problem(at *value, message, hint string) Problem {
+	if f.absent {
+		return Problem{File: f.name, Message: message, Hint: hint}
+	}
 	line, column := at.place()
 	return Problem{f.name, line, column, message, hint}
 }
