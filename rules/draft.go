@@ -228,7 +228,7 @@ func Try(dir fs.FS, id, text string) (TestResults, error) {
 	}
 	set, problem := Load(plusFile{dir, name, []byte(text)}, Options{})
 	if found, ok := errors.AsType[Problems](problem); ok {
-		found = slices.DeleteFunc(found, func(p Problem) bool { return p.File != name })
+		found = slices.DeleteFunc(slices.Clone(found), func(p Problem) bool { return p.File != name })
 		if len(found) > 0 {
 			return nil, found
 		}

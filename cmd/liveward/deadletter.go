@@ -18,7 +18,7 @@ import (
 )
 
 func deadletterCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "deadletter",
 		Short: "Lines that could not be read, and documents that a store would not take",
 		Long: `Dead letters are of two kinds: lines that no format could read, which stand in quarantine, and
@@ -26,7 +26,7 @@ documents that a store refused for good. Both keep their reason; of a line only 
 its place in the log.
 
 Where the agent runs, these commands speak to it; else they open its data directory.`,
-	}
+	})
 	cmd.AddCommand(deadletterList(), deadletterShow(), deadletterReplay())
 	return cmd
 }
@@ -80,7 +80,7 @@ func deadletterList() *cobra.Command {
 		Short: "List dead letters with the reason",
 		Example: `  liveward deadletter list -c liveward.yaml
   liveward deadletter list --source gateway --json`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q, err := in.query(nil)
 			if err != nil {
@@ -129,7 +129,7 @@ func deadletterShow() *cobra.Command {
 		Use:     "show ID…",
 		Short:   "Show dead letters with all that is kept of them",
 		Example: "  liveward deadletter show -c liveward.yaml uzr5nufjbwrt22aepxurx2j764",
-		Args:    args(cobra.MinimumNArgs(1)),
+		Args:    atLeastOne("id"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			q, err := in.query(ids)
 			if err != nil {

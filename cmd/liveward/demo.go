@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"time"
 
@@ -23,8 +24,11 @@ look in Slack; at the end, each attack stands against the alert that caught it.
 Nothing is left behind, unless --keep says where.`,
 		Example: `  liveward demo --for 30s
   liveward demo --for 2m --slack-webhook https://hooks.slack.example/services/…`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if length < 0 || cfg.Rate < 0 {
+				return usageError{errors.New("--for and --rate must not be negative")}
+			}
 			cfg.For = length
 			cfg.Out = cmd.OutOrStdout()
 			cfg.Version = version()

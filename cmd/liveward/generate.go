@@ -28,7 +28,7 @@ retries, quality failures and abandonment, and attacks. The same seed gives the 
 an attack stands in a side file (--truth).`,
 		Example: `  liveward generate --duration 1h --truth truth.json > access.json
   liveward generate --format kong_json --lines 1000000 --quiet --out kong.log`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			at, err := event.ParseTime(start)
 			if err != nil {
@@ -37,6 +37,9 @@ an attack stands in a side file (--truth).`,
 			length, err := event.ParseDuration(duration)
 			if err != nil {
 				return usageError{fmt.Errorf("--duration: %w", err)}
+			}
+			if lines < 0 {
+				return usageError{errors.New("--lines must not be negative")}
 			}
 			cfg := generator.Config{Seed: seed, Start: time.Unix(0, at).UTC(), Duration: length, Format: format, Rate: rate, Canaries: canaries}
 			if lines > 0 && !cmd.Flags().Changed("duration") {

@@ -24,7 +24,7 @@ rosters that never were. Keys are pseudonyms, as in events; times are those of t
 
 Where the agent runs, this asks it; else it reads what the agent has stored.`,
 		Example: "  liveward keys -c liveward.yaml\n  liveward keys --json",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			plan, err := agent.Load(config)
 			if err != nil {

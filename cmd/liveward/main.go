@@ -39,7 +39,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
 	switch {
 	case err == nil:
@@ -47,7 +47,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case errors.Is(err, errSilent):
 		return exitWrong
 	case errors.As(err, &usage) || isCobraUsage(err):
-		_, _ = fmt.Fprintf(stderr, "liveward: %v\nRun 'liveward --help', or --help behind a command.\n", err)
+		_, _ = fmt.Fprintf(stderr, "liveward: %v\nRun '%s --help' to see how it is used.\n", err, cmd.CommandPath())
 		return exitUsage
 	default:
 		for line := range strings.Lines(err.Error() + "\n") {
@@ -62,7 +62,7 @@ var errSilent = errors.New("")
 
 // isCobraUsage recognises the errors cobra makes itself; it has no type for them.
 func isCobraUsage(err error) bool {
-	for _, p := range []string{"unknown command", "unknown flag", "unknown shorthand", "flag needs", "invalid argument", "required flag", "accepts ", "requires at least", "if any flags in the group"} {
+	for _, p := range []string{"unknown flag", "unknown shorthand", "flag needs", "invalid argument", "required flag", "if any flags in the group"} {
 		if strings.HasPrefix(err.Error(), p) {
 			return true
 		}
@@ -71,7 +71,7 @@ func isCobraUsage(err error) bool {
 }
 
 func newRoot() *cobra.Command {
-	root := &cobra.Command{
+	root := group(&cobra.Command{
 		Use:   "liveward",
 		Short: "Security monitoring and SIEM integration for face-liveness API gateways",
 		Long: `liveward tails the logs of a face-liveness API gateway, makes each call a privacy-safe ECS
@@ -82,13 +82,7 @@ Start with:  liveward demo --for 30s`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q", args[0])}
-			}
-			return cmd.Help()
-		},
-	}
+	})
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), parseCommand(), replayCommand(), rulesCommand(),
@@ -97,11 +91,54 @@ Start with:  liveward demo --for 30s`,
 	return root
 }
 
-// exactly and atLeast are cobra's argument checks with exit code 2.
-func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+// group makes a command that only has others below it: alone it shows its help, and it knows when it
+// is asked for one that is not there.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.Args = func(cmd *cobra.Command, a []string) error {
+		if len(a) == 0 {
+			return nil
+		}
+		hint := ""
+		if near := cmd.SuggestionsFor(a[0]); len(near) > 0 {
+			hint = fmt.Sprintf("; did you mean %q?", near[0])
+		}
+		return usageError{fmt.Errorf("unknown command %q%s", a[0], hint)}
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
+// noArgs refuses arguments.
+func noArgs(_ *cobra.Command, a []string) error {
+	if len(a) > 0 {
+		return usageError{fmt.Errorf("%q is one argument too many: this command takes none", a[0])}
+	}
+	return nil
+}
+
+// atMostOne takes an argument or none.
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, a []string) error {
+		if len(a) > 1 {
+			return usageError{fmt.Errorf("%q is one argument too many: this command takes one %s", a[1], what)}
+		}
+		return nil
+	}
+}
+
+// exactlyOne takes one argument.
+func exactlyOne(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, a []string) error {
-		if err := check(cmd, a); err != nil {
-			return usageError{err}
+		return errors.Join(atLeastOne(what)(cmd, a), atMostOne(what)(cmd, a))
+	}
+}
+
+// atLeastOne takes arguments, of which there must be one.
+func atLeastOne(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, a []string) error {
+		if len(a) == 0 {
+			return usageError{fmt.Errorf("no %s is named", what)}
 		}
 		return nil
 	}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -38,6 +40,9 @@ Without files, lines come from standard input.`,
 			if asJSON && !explain {
 				return usageError{errors.New("--json goes with --explain; documents are JSON anyway")}
 			}
+			if in.format == "help" {
+				return printFormats(cmd.OutOrStdout(), in.config)
+			}
 			plan, err := in.plan(cmd, false)
 			if err != nil {
 				return err
@@ -69,6 +74,20 @@ Without files, lines come from standard input.`,
 	cmd.Flags().BoolVar(&raw, "no-privacy", false, "leave raw values in, to debug a map; only to a terminal")
 	cmd.Flags().BoolVar(&know, "i-know", false, "allow --no-privacy into a file or pipe")
 	return cmd
+}
+
+// printFormats lists the formats, with those of a configuration's own maps.
+func printFormats(w io.Writer, config string) error {
+	set, err := agent.Formats(config)
+	if err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "auto\ttells the format by the first lines") // the writer keeps the error for Flush
+	for _, i := range set.Info() {
+		_, _ = fmt.Fprintf(t, "%s\t%s\n", i.Name, i.Description)
+	}
+	return t.Flush()
 }
 
 func orStdin(files []string) []string {

@@ -9,10 +9,10 @@ import (
 )
 
 func pseudonymCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "pseudonym",
 		Short: "Keys of pseudonyms",
-	}
+	})
 	cmd.AddCommand(&cobra.Command{
 		Use:   "new-key",
 		Short: "Print a new pseudonym key",
@@ -20,7 +20,7 @@ func pseudonymCommand() *cobra.Command {
 begin a new epoch: the last key is in use, the earlier ones still match lists and rosters. Destroying
 a key makes the pseudonyms of its epoch anonymous for good.`,
 		Example: "  liveward pseudonym new-key > pseudonym.keys && chmod 600 pseudonym.keys",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			key, err := privacy.GenerateKey()
 			if err != nil {

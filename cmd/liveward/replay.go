@@ -24,7 +24,7 @@ same lines give the same alerts, byte for byte, every time. Files are merged by 
 unpacked. Alerts are NDJSON, each line the alert document itself.`,
 		Example: `  liveward replay --rules rules.d --format nginx_json access.json
   liveward replay -c liveward.yaml --source gateway --alerts alerts.ndjson --events events.ndjson access.json access.json.1`,
-		Args: args(cobra.MinimumNArgs(1)),
+		Args: atLeastOne("file"),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			plan, err := in.plan(cmd, true)
 			if err != nil {

@@ -15,10 +15,10 @@ import (
 )
 
 func rulesCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "rules",
 		Short: "Write and check rules",
-	}
+	})
 	cmd.AddCommand(
 		rulesPromoteCommand(), rulesImportSigmaCommand(),
 		rulesNewCommand(), rulesLintCommand(), rulesTestCommand(), rulesExplainCommand(), rulesBacktestCommand(),
@@ -45,7 +45,7 @@ func rulesLintCommand() *cobra.Command {
 with --strict. With --format, rules whose fields none of these formats provides are found; with
 --journal, rules that look back further than the journal keeps.`,
 		Example: "  liveward rules lint rules.d --strict\n  liveward rules lint rules.d --format nginx_json --journal 7d",
-		Args:    args(cobra.MaximumNArgs(1)),
+		Args:    atMostOne("directory"),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			opts := rules.Options{Now: time.Now()}
 			if len(formats) > 0 {
@@ -108,7 +108,7 @@ func rulesTestCommand() *cobra.Command {
 		Long: `Run the tests that stand in the rules, and print a line a case. With --coverage, the parts of conditions
 that no test makes true, or none makes false, are named after that: any other condition would do there.`,
 		Example: "  liveward rules test rules.d\n  liveward rules test rules.d --junit report.xml",
-		Args:    args(cobra.MaximumNArgs(1)),
+		Args:    atMostOne("directory"),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			set, problems := agent.LoadRules(dirOf(a), rules.Options{})
 			out := cmd.OutOrStdout()

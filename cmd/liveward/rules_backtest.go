@@ -37,7 +37,7 @@ own budget says.`,
   liveward rules backtest --rules new.d --against rules.d --rule lw.auth.burst-per-ip --format nginx_json access.json
   liveward rules backtest --rules rules.d --format nginx_json --budget 5 --html report.html access.json
   liveward rules backtest --journal -c liveward.yaml --days 3 --rules new.d --against rules.d`,
-		Args: args(cobra.ArbitraryArgs),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, files []string) error {
 			b, old, err := runBacktest(cmd, &in, &history, rule, against, files)
 			if err != nil {
@@ -108,7 +108,7 @@ func (h *historyFlags) since() (time.Duration, error) {
 func runBacktest(cmd *cobra.Command, in *offlineFlags, history *historyFlags, rule, against string, files []string) (b, old *rules.Backtest, err error) {
 	if !history.journal {
 		if len(files) == 0 {
-			return nil, nil, usageError{errors.New("requires at least 1 file, or --journal with -c")}
+			return nil, nil, usageError{errors.New("no file is named: name one, or ask for --journal with -c FILE")}
 		}
 		return backtestFiles(cmd, in, rule, against, files)
 	}

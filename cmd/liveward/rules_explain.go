@@ -28,7 +28,7 @@ prints a tree of every clause, true or false, with the values it read. The other
 --rule or --all give them their tree too. Documents of alerts are held against chains.`,
 		Example: `  liveward rules explain --rule lw.auth.burst-per-ip event.json
   tail -n 1 access.log | liveward rules explain --format nginx_json`,
-		Args: args(cobra.MaximumNArgs(1)),
+		Args: atMostOne("file"),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			plan, err := in.plan(cmd, true)
 			if err != nil {

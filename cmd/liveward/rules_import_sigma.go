@@ -33,7 +33,7 @@ Rules begin in shadow mode. They keep author and licence in their description. A
 already is never written over.`,
 		Example: `  liveward rules import-sigma --out rules.d --playbook auth/bad-credentials-burst sigma/rules/web
   liveward rules import-sigma --out rules.d --playbook auth/bad-credentials-burst --json rule.yml | jq '.[].refused'`,
-		Args: args(cobra.MinimumNArgs(1)),
+		Args: atLeastOne("file or directory"),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			if out == "" || o.Playbook == "" {
 				return usageError{errors.New("--out and --playbook are needed: every rule names the page that helps with it")}
@@ -42,8 +42,8 @@ already is never written over.`,
 			if err != nil {
 				return err
 			}
-			if !slices.Contains(pages, o.Playbook) {
-				return fmt.Errorf("there is no playbook %s in %s: write it first, or take one of %s", o.Playbook, out, strings.Join(pages, ", "))
+			if err := hasPlaybook(out, pages, o.Playbook); err != nil {
+				return err
 			}
 			im, err := sigma.New(o, os.DirFS(out))
 			if err != nil {

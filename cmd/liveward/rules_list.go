@@ -45,7 +45,7 @@ not provide are marked blind.`,
   liveward rules list -c liveward.yaml
   liveward rules list -c liveward.yaml --stats
   liveward rules list rules.d --stats --json`,
-		Args: args(cobra.MaximumNArgs(1)),
+		Args: atMostOne("directory"),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			if config != "" && len(a)+len(formats) > 0 {
 				return usageError{errors.New("-c has rules and formats: name no directory and no --format beside it")}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ empty answer takes what stands in brackets. The rule is complete: it loads, one 
 and one shows it silent. Change it from there; it starts in shadow mode.`,
 		Example: `  liveward rules new rules.d
   liveward rules new rules.d --id lw.own.many-refusals --kind threshold --by client.ip --playbook auth/bad-credentials-burst`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: exactlyOne("rule directory"),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			dir := os.DirFS(a[0])
 			pages, err := playbooksOf(dir)
@@ -45,6 +46,9 @@ and one shows it silent. Change it from there; it starts in shadow mode.`,
 			ask.into(&d.Playbook, "playbook: "+strings.Join(pages, ", "), usual)
 			if ask.err != nil {
 				return ask.err
+			}
+			if err := hasPlaybook(a[0], pages, d.Playbook); err != nil {
+				return err
 			}
 			d.Kind, d.Severity = rules.Kind(kind), event.Severity(severity)
 			text, err := d.Text()
@@ -108,6 +112,18 @@ func (a *asker) into(value *string, what, usual string) {
 	if *value == "" {
 		a.err = usageError{fmt.Errorf("no answer: give --id, --kind, --severity and --playbook, or answer on standard input")}
 	}
+}
+
+// hasPlaybook says what to do where a rule directory lacks the page that a new rule would name.
+func hasPlaybook(dir string, pages []string, page string) error {
+	if slices.Contains(pages, page) {
+		return nil
+	}
+	todo := "write playbooks/" + page + ".md first"
+	if len(pages) > 0 {
+		todo += ", or take one of " + strings.Join(pages, ", ")
+	}
+	return fmt.Errorf("there is no playbook %s in %s: %s", page, dir, todo)
 }
 
 // playbooksOf names the pages of a rule directory.

@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/liveward/liveward/internal/agent"
 	"github.com/liveward/liveward/internal/scorecard"
+	"github.com/liveward/liveward/rules"
 )
 
 func rulesReportCommand() *cobra.Command {
@@ -26,11 +28,14 @@ critical that are not in shadow mode. EXPECTED are alerts that the day's own dis
 of the log. An attack that is not found, more than two pages a day, or a rule beyond its budget exits 1.`,
 		Example: `  liveward rules report
   liveward rules report rules.d --sessions 5000 --json`,
-		Args: args(cobra.MaximumNArgs(1)),
+		Args: atMostOne("directory"),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			cfg.Rules = dirOf(a)
 			if cfg.Sessions <= 0 || cfg.Rounds < 1 || cfg.Rounds > 20 {
 				return usageError{errors.New("--sessions must be above 0, and --rounds 1 to 20")}
+			}
+			if _, problems := agent.LoadRules(cfg.Rules, rules.Options{}); len(problems.Errors()) > 0 {
+				return problems.Errors()
 			}
 			r, err := scorecard.Run(cmd.Context(), cfg)
 			if err != nil {

@@ -15,7 +15,7 @@ first line of a rule:
 
   # yaml-language-server: $schema=schema.json`,
 		Example: "  liveward rules schema > rules.d/schema.json",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := rules.Schema()
 			if err != nil {

@@ -27,7 +27,7 @@ func runCommand() *cobra.Command {
 SIGHUP, or a change in the rule directory, reloads rules and lists: a broken rule keeps its old
 version and is reported.`,
 		Example: "  liveward run -c /etc/liveward/liveward.yaml",
-		Args:    args(cobra.NoArgs),
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			plan, err := agent.Load(config)
 			if err != nil {
@@ -69,7 +69,7 @@ func checkCommand() *cobra.Command {
 		Short: "Check configuration, formats, rules, lists and playbooks as run does before it opens anything",
 		Example: `  liveward check -c liveward.yaml
   liveward check -c liveward.yaml --online   # also reach and privileges of Elasticsearch`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			plan, err := agent.Load(config)
 			if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 func setupCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "setup", Short: "Prepare what liveward writes to"}
+	cmd := group(&cobra.Command{Use: "setup", Short: "Prepare what liveward writes to"})
 	cmd.AddCommand(setupElasticsearchCommand())
 	return cmd
 }
@@ -30,7 +30,7 @@ liveward's own data streams. It can be run again at any time. Run it once with a
 name; the agent never needs one.`,
 		Example: `  liveward setup elasticsearch --url https://es1.example:9200 --ca ca.pem --user elastic --password-file pw --key-file liveward.key
   liveward setup elasticsearch --dry-run`,
-		Args: args(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
 			opts := elasticsearch.SetupOptions{Profile: elasticsearch.Profile(profile), Serverless: serverless, NewKey: newKey, NoKey: noKey}

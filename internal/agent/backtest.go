@@ -20,6 +20,9 @@ import (
 // RuleSet loads a rule directory with the plan's key and playbook addresses, for a comparison with the
 // plan's own rules.
 func (p *Plan) RuleSet(dir string) (*rules.Set, error) {
+	if err := ruleDirectory(dir); err != nil {
+		return nil, fmt.Errorf("rules in %s: %w", dir, err)
+	}
 	set, err := rules.Load(RulesFS(dir), p.ruleOptions())
 	if err != nil {
 		return nil, fmt.Errorf("rules in %s: %w", dir, err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/liveward/liveward/collectors/formats"
 	"github.com/liveward/liveward/forwarders/elasticsearch"
 	"github.com/liveward/liveward/internal/pipeline"
 	"github.com/liveward/liveward/internal/privacy"
@@ -68,6 +69,23 @@ func LoadOffline(o Offline) (*Plan, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// Formats are the formats that can be asked for: those that come with liveward, and those of a
+// configuration's own maps where one is named.
+func Formats(config string) (*formats.Set, error) {
+	cfg := Default()
+	f := strict.Decode("command line", nil, &cfg)
+	if config != "" {
+		src, err := os.ReadFile(config)
+		if err != nil {
+			return nil, fmt.Errorf("configuration: %w", err)
+		}
+		f = strict.Decode(config, src, &cfg)
+	}
+	p := &Plan{Config: cfg}
+	err := p.loadMaps(f)
+	return p.Formats, errors.Join(f.Err(), err)
 }
 
 // input chooses the configured input and puts the command line's words on top.
@@ -129,7 +147,7 @@ func (p *Plan) Replay(o ReplayOptions) *pipeline.Replay {
 			return pipeline.NewProcessor(stages, pipeline.Identity{}), nil
 		},
 		Windows: rules.WindowConfig{Lateness: in.lateness()},
-		Joins:   p.joins(), AccountsOnSight: p.Config.Joins.Accounts == accountsAuto,
+		Joins:   p.joins(),
 	}
 }
 
@@ -173,6 +191,9 @@ func (p *Plan) Preflight(ctx context.Context) ([]string, error) {
 
 // LoadRules loads a rule directory, or the pack where dir is empty, for the authoring commands.
 func LoadRules(dir string, opts rules.Options) (*rules.Set, rules.Problems) {
+	if err := ruleDirectory(dir); err != nil {
+		return nil, rules.Problems{{File: dir, Level: rules.LevelError, Message: err.Error()}}
+	}
 	fsys := RulesFS(dir)
 	set, err := rules.Load(fsys, opts)
 	problems := rules.Lint(fsys, opts)
@@ -180,6 +201,17 @@ func LoadRules(dir string, opts rules.Options) (*rules.Set, rules.Problems) {
 		problems = rules.Problems{{File: dir, Level: rules.LevelError, Message: err.Error()}}
 	}
 	return set, problems
+}
+
+// ruleDirectory tells whether there is a rule directory of that name; empty is the pack.
+func ruleDirectory(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return errors.New("there is no such directory")
+	}
+	return nil
 }
 
 // RulesFS is a rule directory, or the pack where dir is empty.

@@ -11,6 +11,7 @@ package generator
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -168,7 +169,7 @@ func (cfg *Config) complete() error {
 	switch cfg.Format {
 	case NginxJSON, LivewardV1, NginxCombined, KongJSON:
 	default:
-		return fmt.Errorf("generator: unknown format %q (one of %v)", cfg.Format, Formats())
+		return fmt.Errorf("generator: unknown format %q; want one of %s", cfg.Format, strings.Join(Formats(), ", "))
 	}
 	if cfg.SessionsPerDay < 0 || cfg.Rate < 0 {
 		return fmt.Errorf("generator: load must not be negative")
@@ -214,7 +215,11 @@ func (cfg *Config) complete() error {
 	}
 	for _, c := range cfg.Confounders {
 		if !c.known() {
-			return fmt.Errorf("generator: unknown confounder %q (one of %v)", c, Confounders())
+			known := make([]string, 0, len(Confounders()))
+			for _, k := range Confounders() {
+				known = append(known, string(k))
+			}
+			return fmt.Errorf("generator: unknown confounder %q; want one of %s", c, strings.Join(known, ", "))
 		}
 	}
 	return nil
