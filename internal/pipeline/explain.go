@@ -8,10 +8,12 @@ import (
 	"github.com/liveward/liveward/collectors/formats"
 	"github.com/liveward/liveward/collectors/formats/vendors"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/privacy"
 )
 
 // Explained says what became of a line and why. It holds no raw value: values are those of the
-// document. Names of members come from the line, so who shows them must escape them.
+// document, and of names of members that could be one the shape is left. They come from the line, so who
+// shows them must escape them.
 type Explained struct {
 	File       string      `json:"file"`
 	Line       int         `json:"line"` // counted from 1
@@ -61,6 +63,7 @@ const maxUnmapped = 32
 // Explainer watches a processor and explains the line it processed last. It is for one goroutine.
 type Explainer struct {
 	format  *formats.Explainer
+	names   *privacy.Worker // nil where nothing is hidden
 	vendors *vendors.Set
 	vendor  string // of the input
 	used    string // map that was used for this event
@@ -74,7 +77,11 @@ type Explainer struct {
 // some hundred times as much.
 func Watch(s *Stages, format string) {
 	f := formats.NewExplainer(format, s.Format)
-	s.Format, s.Explain = f, &Explainer{format: f, vendors: s.Vendors, vendor: s.Vendor}
+	x := &Explainer{format: f, vendors: s.Vendors, vendor: s.Vendor}
+	if !s.Raw {
+		x.names = s.Privacy
+	}
+	s.Format, s.Explain = f, x
 }
 
 // trace compares an event with what it was after the stage before.
@@ -123,6 +130,11 @@ func (x *Explainer) Explain(line *event.Line, p *Processed) (Explained, error) {
 	var f formats.Explanation
 	if !line.Oversize { // such a line no format has seen
 		f = x.format.Last()
+	}
+	if x.names != nil {
+		for i := range f.Parts {
+			f.Parts[i].Name = x.names.Name(f.Parts[i].Name)
+		}
 	}
 	e := Explained{Offset: line.Offset, Format: f.Format, Why: f.Why, Envelope: f.Envelope, Outcome: "event"}
 	for _, c := range f.Candidates {

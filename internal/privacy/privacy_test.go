@@ -482,3 +482,28 @@ func TestLongText(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Names of members are shown to who maps them; what could be a value is not, though it stands where names do.
+func TestName(t *testing.T) {
+	w := filter(t, false).Worker()
+	for name, want := range map[string]string{
+		"lv_score":                            "lv_score",
+		"request.headers.x-consumer-id":       "request.headers.x-consumer-id",
+		"upstreamResponseTime2":               "upstreamResponseTime2",
+		"column 12":                           "column 12",
+		"frames[3].score":                     "frames[3].score",
+		"alice@example.com":                   "a{5}@a{7}.aaa",
+		"password=hunter2swordfish":           "a{8}=a{6}0a{9}",
+		"users.u-77881234.name":               "users.a-0{8}.name",
+		"sk_live_abcdefghij0123456789":        "aa_aaaa_a{10}0{10}",
+		"a.4111111111111111":                  "a.0{16}",
+		"faces.9f2c51aa77d04e21.box":          "faces.0a0a00aa00a00a00.box",
+		"5d41402abc4b2a76b9719d911017c592.ok": "0a0{5}aaa0a0a00a0000a0{6}a000.ok",
+		"al\u200bice@example.com":             "aauaaa@a{7}.aaa",
+		"\xff\x1b[31m":                        "ux[00a",
+	} {
+		if got := w.Name(name); got != want {
+			t.Errorf("%q is shown as %q, want %q", name, got, want)
+		}
+	}
+}

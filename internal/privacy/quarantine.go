@@ -11,7 +11,8 @@ import (
 const (
 	maxShape  = 1024
 	maxReason = 256
-	maxExact  = 40       // longer words show their length alone
+	maxExact  = 40 // longer words show their length alone
+	maxName   = 128
 	maxReport = 64 << 10 // of the line, looked at for what kinds of values it holds
 )
 
@@ -102,6 +103,33 @@ func appendShape(dst []byte, line []byte) []byte {
 		dst = append(dst[:limit-3], "..."...)
 	}
 	return dst
+}
+
+// Name returns the name of a member or parameter as it may be shown to who maps it. Names come from the
+// line, and some lines have ids, addresses and keys in the place of names: of what is not made of words
+// the classes of its characters are shown, and of a name in which anything is found nothing else.
+func (w *Worker) Name(s string) string {
+	s = cut(s, maxName)
+	w.sc.reset()
+	t := survey(s)
+	w.sc.text(s, &t)
+	found := len(w.sc.spans) > 0 || t.has(isOdd)
+	w.buf = w.buf[:0]
+	for i := 0; i < len(s); {
+		if j := name(s, i); j > i {
+			if word := s[i:j]; !found && (shape(word) || wordy(word, 4)) {
+				w.buf = append(w.buf, word...)
+			} else {
+				w.buf = appendMasked(w.buf, word, len(w.buf)+len(word))
+			}
+			i = j
+			continue
+		}
+		_, n := utf8.DecodeRuneInString(s[i:])
+		w.buf = append(w.buf, shapeOf(s[i]))
+		i += n
+	}
+	return string(w.buf)
 }
 
 // name returns the end of the name that begins at i: letters, digits, _ and -.
