@@ -41,9 +41,8 @@ func (p *Plan) checkJoins(f *strict.File) {
 	}
 }
 
-// joinsAccounts tells whether opened accounts are held against their verdicts. A replay does so unless
-// it is told not to, or its files do not look like it: what its lines are is not known before they are
-// read.
+// joinsAccounts tells whether opened accounts are held against their verdicts. Of a replay whose format is
+// found line by line it is not known before they are read what its lines are.
 func (p *Plan) joinsAccounts() bool {
 	switch p.Config.Joins.Accounts {
 	case accountsOn:
@@ -51,8 +50,8 @@ func (p *Plan) joinsAccounts() bool {
 	case accountsOff:
 		return false
 	}
-	return p.offline || slices.ContainsFunc(p.inputs, func(in input) bool {
-		return in.Format == "account_opened" || in.Format == "account_csv"
+	return slices.ContainsFunc(p.inputs, func(in input) bool {
+		return in.Format == "account_opened" || in.Format == "account_csv" || p.offline && in.Format == "auto"
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -200,7 +201,27 @@ func LoadRules(dir string, opts rules.Options) (*rules.Set, rules.Problems) {
 	if err != nil && len(problems) == 0 {
 		problems = rules.Problems{{File: dir, Level: rules.LevelError, Message: err.Error()}}
 	}
-	return set, problems
+	return set, append(problems, playbookProblems(fsys)...)
+}
+
+// playbookProblems is what is wrong with the pages of a rule directory. That a page is there is for the
+// rules to see.
+func playbookProblems(fsys fs.FS) rules.Problems {
+	_, err := loadPlaybooks(fsys, "")
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	found, ok := errors.AsType[strict.Problems](err)
+	if !ok {
+		return rules.Problems{{File: "playbooks", Level: rules.LevelError, Message: err.Error()}}
+	}
+	var problems rules.Problems
+	for _, p := range found {
+		problems = append(problems, rules.Problem{
+			File: path.Join("playbooks", p.File), Line: p.Line, Column: p.Column, Level: rules.LevelError, Message: p.Message, Hint: p.Hint,
+		})
+	}
+	return problems
 }
 
 // ruleDirectory tells whether there is a rule directory of that name; empty is the pack.

@@ -2,14 +2,12 @@ package pipeline
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/liveward/liveward/collectors/file/split"
@@ -37,9 +35,6 @@ type Replay struct {
 	Windows rules.WindowConfig
 	// Joins, where not nil, has events derived, as the agent's are; without rules there are none.
 	Joins *join.Config
-	// AccountsOnSight has accounts joined only where a file speaks of accounts at its beginning: for others
-	// it would cost much time, and find nothing.
-	AccountsOnSight bool
 	// Alert and Document get what comes out, in order; either may be nil. The document's bytes are
 	// valid until it returns.
 	Alert    func(*event.Alert) error
@@ -78,7 +73,7 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 		}
 		files = append(files, f)
 	}
-	joins := r.newJoins(files)
+	joins := r.newJoins()
 	positions := make([]event.Position, len(files))
 	var signals event.SignalBuffer
 	for {
@@ -115,31 +110,14 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 	return res, nil
 }
 
-// joined tells whether events are derived: not where nobody would see them.
-func (r *Replay) joined() bool {
-	return r.Joins != nil && r.Rules != nil && (r.Document != nil || anyAbout(r.Rules, IsJoinField))
-}
-
-// newJoins makes what joins the events of files; nil where nothing is joined.
-func (r *Replay) newJoins(files []*replayFile) *joining {
-	if !r.joined() {
+// newJoins makes what joins events; nil where nothing is derived, or nobody would see it.
+func (r *Replay) newJoins() *joining {
+	if r.Joins == nil || r.Rules == nil || r.Document == nil && !anyAbout(r.Rules, IsJoinField) {
 		return nil
 	}
-	cfg := *r.Joins
-	if r.AccountsOnSight && !slices.ContainsFunc(files, (*replayFile).speaksOfAccounts) {
-		if cfg.Roles &= join.Call | join.Outcome; cfg.Roles == 0 {
-			return nil
-		}
-	}
-	joins := newJoining(cfg)
+	joins := newJoining(*r.Joins)
 	joins.use(r.Rules)
 	return joins
-}
-
-// speaksOfAccounts tells whether the word stands at the beginning of a file.
-func (f *replayFile) speaksOfAccounts() bool {
-	head, _ := f.r.Peek(64 << 10) // a file that is shorter, or cannot be read, tells what it can
-	return bytes.Contains(bytes.ToLower(head), []byte("account"))
 }
 
 // apply takes one step. until, where not nil, is the watermark of joins instead of the windows' own.
