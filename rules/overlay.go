@@ -20,8 +20,10 @@ type overlay struct {
 // overlayKeys are what a site may change. What a rule looks for is not among them: that is another
 // rule.
 func overlayKeys() []string {
-	return []string{"base", "mode", "severity", "threshold", "at_least", "window", "suppress", "except", "show", "tests",
-		string(Spike), string(FirstSeen), string(Sequence), string(Chain), string(Absence)}
+	return []string{
+		"base", "mode", "severity", "threshold", "at_least", "window", "suppress", "except", "show", "tests",
+		string(Spike), string(FirstSeen), string(Sequence), string(Chain), string(Absence),
+	}
 }
 
 const overlayDir = "overlays"
