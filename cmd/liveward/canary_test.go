@@ -138,6 +138,8 @@ func TestCanariesDoNotPassCommands(t *testing.T) {
 		}
 		c.absent(t, "parse --format "+format, docs)
 		c.absent(t, "parse --format auto", run("parse", "--format", "auto", path))
+		c.absent(t, "parse --explain", run("parse", "--explain", "--format", format, path))
+		c.absent(t, "parse --explain --json", run("parse", "--explain", "--json", "--format", "auto", path))
 		c.absent(t, "replay", run("replay", "--format", format, path))
 		// A log where a configuration, a rule, a roster or a key file should be.
 		c.absent(t, "check -c", run("check", "-c", path))
