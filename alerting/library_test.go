@@ -37,7 +37,7 @@ What it means:
 
 - many refusals from one address
 1. Open **the query** and look for an ` + "`accepted`" + ` call
-   after the [refusals](https://example.com).
+   after the [refusals](https://example.com):
 2. Then the next.
 
 ` + "```" + `

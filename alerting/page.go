@@ -161,7 +161,11 @@ func firstStep(section string) string {
 				}
 				text = append(text, strings.TrimSpace(more))
 			}
-			return clip(plainText(strings.Join(text, " ")), maxStep)
+			step := plainText(strings.Join(text, " "))
+			if before, ok := strings.CutSuffix(step, ":"); ok {
+				step = before + "." // the query that follows is not shown
+			}
+			return clip(step, maxStep)
 		}
 		return ""
 	}

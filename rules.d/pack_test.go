@@ -71,6 +71,10 @@ func TestPlaybooksSayWhatOnCallNeeds(t *testing.T) {
 		if p.FirstStep == "" || len(p.Tell) == 0 || p.Owner == "" || len(p.CSF) == 0 {
 			t.Errorf("playbooks/%s.md: no first step, nobody to tell, no owner or no CSF category", p.Name)
 		}
+		// Cards show the first step alone, so that it must say what to do by itself.
+		if strings.Contains(p.FirstStep, "?") || !strings.HasSuffix(p.FirstStep, ".") {
+			t.Errorf("playbooks/%s.md: the first step is no instruction: %s", p.Name, p.FirstStep)
+		}
 		if detection := p.Sections["Detection"]; !strings.Contains(detection, "FROM logs-liveward.") && !strings.Contains(detection, " : ") {
 			t.Errorf("playbooks/%s.md: Detection has no query", p.Name)
 		}
