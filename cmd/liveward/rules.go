@@ -63,6 +63,7 @@ with --strict. With --format, rules whose fields none of these formats provides 
 				opts.Retention = keep
 			}
 			set, problems := agent.LoadRules(dirOf(a), opts)
+			problems = append(problems, agent.LintPlaybooks(dirOf(a))...)
 			out := cmd.OutOrStdout()
 			errs := len(problems.Errors())
 			if asJSON {

@@ -201,13 +201,13 @@ func LoadRules(dir string, opts rules.Options) (*rules.Set, rules.Problems) {
 	if err != nil && len(problems) == 0 {
 		problems = rules.Problems{{File: dir, Level: rules.LevelError, Message: err.Error()}}
 	}
-	return set, append(problems, playbookProblems(fsys)...)
+	return set, problems
 }
 
-// playbookProblems is what is wrong with the pages of a rule directory. That a page is there is for the
-// rules to see.
-func playbookProblems(fsys fs.FS) rules.Problems {
-	_, err := loadPlaybooks(fsys, "")
+// LintPlaybooks is what is wrong with the pages of a rule directory, or of the pack where dir is empty.
+// That there is a page is for the rules to see.
+func LintPlaybooks(dir string) rules.Problems {
+	_, err := loadPlaybooks(RulesFS(dir), "")
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
