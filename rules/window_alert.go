@@ -213,9 +213,12 @@ func explain(r *Rule, a *event.Alert, f *firing) string {
 		of = " of " + key
 	}
 	if r.Kind == Each {
-		return fmt.Sprintf("event%s matched at %s (UTC)", of, clock(a.Time))
+		return fmt.Sprintf("1 matching event%s, at %s (UTC)", of, clock(a.Time))
 	}
 	what := "matching events"
+	if a.Count == 1 && !f.atLeast {
+		what = "matching event"
+	}
 	if r.Kind == Distinct {
 		what = "different values of " + joinFields(r.Of)
 		if of != "" {
