@@ -206,7 +206,7 @@ func (l *Listener) storm(t *testing.T) {
 	}
 	deadline := time.Now().Add(20 * time.Second) //nolint:forbidigo // of a test that waits
 	for l.Send(l.dial(t, c), "after") != nil || !slices.Contains(sink.Texts(), "after") {
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) { //nolint:forbidigo // as above
 			t.Fatal("no place after the storm")
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -217,7 +217,7 @@ func (l *Listener) storm(t *testing.T) {
 // Gone waits until a connection is closed from the other end.
 func Gone(t testing.TB, conn net.Conn) {
 	t.Helper()
-	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second)) //nolint:forbidigo // deadlines of the network are by the clock
 	buf := make([]byte, 4096)
 	for {
 		_, err := conn.Read(buf)

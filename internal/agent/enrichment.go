@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/liveward/liveward/internal/enrich"
@@ -108,12 +109,7 @@ func (p *Plan) Known(now time.Time) []string {
 		return nil
 	}
 	for _, r := range p.addresses.Reports() {
-		line := r.Kind
-		for _, word := range []string{r.Name, r.Path} {
-			if word != "" {
-				line += " " + word
-			}
-		}
+		line := strings.Join(slices.DeleteFunc([]string{r.Kind, r.Name, r.Path}, func(word string) bool { return word == "" }), " ")
 		if r.Kind == "database" {
 			line += fmt.Sprintf(": nodes %d", r.Entries)
 		} else {

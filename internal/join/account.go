@@ -242,10 +242,9 @@ func (e *Engine) account(it *Item) {
 	var problems []string
 	r := e.past.get(key)
 	v := r.before(it.Time)
-	switch {
-	case v == nil:
+	if v == nil {
 		problems = append(problems, accountMissing)
-	default:
+	} else {
 		verdictID = v.ID
 		if !v.Live {
 			problems = append(problems, accountFailed)

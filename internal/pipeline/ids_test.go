@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ func TestIDs(t *testing.T) {
 		"source":      func(_ *event.Line, p *event.Position) { p.Source = "gx" },
 		"fingerprint": func(_ *event.Line, p *event.Position) { p.Fingerprint = event.HashStrings("another") },
 		"offset":      func(l *event.Line, _ *event.Position) { l.Offset++ },
-		"line":        func(l *event.Line, _ *event.Position) { l.Data = append(l.Data[:len(l.Data):len(l.Data)], ' ') },
+		"line":        func(l *event.Line, _ *event.Position) { l.Data = append(slices.Clip(l.Data), ' ') },
 		"long line":   func(l *event.Line, _ *event.Position) { l.Data = []byte(strings.Repeat("x", 5000)) },
 		"no line":     func(l *event.Line, _ *event.Position) { l.Data = nil },
 	} {
