@@ -113,7 +113,7 @@ func (c *Collector) put(ctx context.Context, sink collectors.Sink) error {
 		if !errors.Is(err, collectors.ErrPushback) {
 			return err
 		}
-		c.stats.add(func(s *Stats) { s.Pushbacks++ })
+		c.stats.Add(func(s *Stats) { s.Pushbacks++ })
 		timer := time.NewTimer(wait/2 + rand.N(wait))
 		select {
 		case <-ctx.Done():
@@ -142,7 +142,7 @@ func (c *Collector) commit() {
 		}
 	}
 	n := int64(len(b.Lines))
-	c.stats.add(func(s *Stats) {
+	c.stats.Add(func(s *Stats) {
 		s.Batches++
 		s.Bytes += bytes
 		s.Lines += n

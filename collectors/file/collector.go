@@ -37,6 +37,7 @@ import (
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/file/split"
+	"github.com/liveward/liveward/collectors/internal/tally"
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -141,7 +142,7 @@ type Collector struct {
 	scanSoon bool
 
 	batch batch
-	stats counters
+	stats tally.Of[Stats]
 }
 
 // New makes a collector that goes on at the given positions; those of other sources are ignored.
@@ -327,7 +328,7 @@ func (c *Collector) complain(t *tail, err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
-		c.stats.add(func(s *Stats) { s.Errors++ })
+		c.stats.Add(func(s *Stats) { s.Errors++ })
 	}
 	if text == t.trouble {
 		return

@@ -110,7 +110,7 @@ func (c *Collector) block(ctx context.Context, g *generation, want int) (buf []b
 func (c *Collector) advanceTo(g *generation, read int64, window []byte) {
 	c.batch.add(g)
 	if g.finished {
-		c.stats.add(func(s *Stats) { s.Strays += read - g.read })
+		c.stats.Add(func(s *Stats) { s.Strays += read - g.read })
 	}
 	if g.fingerprint.IsZero() {
 		g.fingerprint, _ = headFingerprint(g.src)
@@ -288,7 +288,7 @@ func (c *Collector) changed(ctx context.Context, g *generation) {
 func (c *Collector) abandon(g *generation, why string) {
 	lost := max(0, g.size-g.read)
 	c.log.Error("lines may be lost", "why", why, "path", g.tail.path, "file", g.name, "ordinal", g.ordinal, "offset", g.read, "bytes", lost)
-	c.stats.add(func(s *Stats) {
+	c.stats.Add(func(s *Stats) {
 		s.Missing++
 		s.Lost += lost
 	})

@@ -88,7 +88,7 @@ func (c *Collector) goOn(ctx context.Context, t *tail, positions []event.Positio
 			c.batch.news = c.batch.news || !g.done
 		}
 	}
-	c.stats.add(func(s *Stats) { s.Missing += missing })
+	c.stats.Add(func(s *Stats) { s.Missing += missing })
 	var newer []candidate
 	switch {
 	case anchor == len(list):

@@ -78,7 +78,7 @@ func (c *Collector) rotate(t *tail) {
 		c.restat(old)
 		c.peek(old)
 	}
-	c.stats.add(func(s *Stats) { s.Rotations++ })
+	c.stats.Add(func(s *Stats) { s.Rotations++ })
 	old.live = false
 	old.quiet, old.blocking = 0, 0
 	live := c.newLive(t, src, st.id)
@@ -239,7 +239,7 @@ func (c *Collector) takeUp(t *tail, g *generation) {
 // truncated. The rest is read from the copy; then the file is read from its beginning.
 func (c *Collector) truncate(ctx context.Context, g, before *generation) {
 	t := g.tail
-	c.stats.add(func(s *Stats) { s.Truncations++ })
+	c.stats.Add(func(s *Stats) { s.Truncations++ })
 	src, id := g.src, g.id
 	g.src, g.live, g.longEnd, g.scanned = nil, false, 0, g.read
 	next := c.bear(t, src, id)
@@ -264,7 +264,7 @@ func (c *Collector) truncate(ctx context.Context, g, before *generation) {
 			lost = 0
 		}
 		g.size, g.finished = g.read, true
-		c.stats.add(func(s *Stats) { s.Lost += lost })
+		c.stats.Add(func(s *Stats) { s.Lost += lost })
 		c.log.Warn("truncated without a copy to be found", "path", t.path, "ordinal", g.ordinal, "offset", g.read, "bytes_lost", lost)
 	}
 	newer = c.unknown(t, next, newer)

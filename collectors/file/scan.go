@@ -53,7 +53,7 @@ func (c *Collector) scan(ctx context.Context) {
 			c.log.Error("too many files match, some are not read", "max_files", c.cfg.MaxFiles, "not_read", refused)
 		}
 	}
-	c.stats.add(func(s *Stats) { s.Refused, s.Files = int64(refused), len(c.tails) })
+	c.stats.Add(func(s *Stats) { s.Refused, s.Files = int64(refused), len(c.tails) })
 	c.watch.follow(c.cfg.Paths, c.tails)
 }
 

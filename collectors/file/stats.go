@@ -1,7 +1,5 @@
 package file
 
-import "sync"
-
 // Stats counts what the collector has done since it was made.
 type Stats struct {
 	Files       int   // tailed paths
@@ -21,23 +19,8 @@ type Stats struct {
 	Refused     int64 // paths that were not tailed because there are too many, at the last scan
 }
 
-type counters struct {
-	mu sync.Mutex
-	s  Stats
-}
-
-func (c *counters) add(f func(*Stats)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f(&c.s)
-}
-
 // Stats returns the counts; it may be called at any time.
-func (c *Collector) Stats() Stats {
-	c.stats.mu.Lock()
-	defer c.stats.mu.Unlock()
-	return c.stats.s
-}
+func (c *Collector) Stats() Stats { return c.stats.Now() }
 
 // measure brings the gauges up to date.
 func (c *Collector) measure() {
@@ -53,5 +36,5 @@ func (c *Collector) measure() {
 			}
 		}
 	}
-	c.stats.add(func(s *Stats) { s.Files, s.Open, s.Lag = len(c.tails), open, lag })
+	c.stats.Add(func(s *Stats) { s.Files, s.Open, s.Lag = len(c.tails), open, lag })
 }

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/internal/tally"
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -61,7 +62,7 @@ type Collector struct {
 	pos   event.Position // as it was made durable
 	idle  bool
 	batch event.Batch
-	stats counters
+	stats tally.Of[Stats]
 }
 
 // New makes a collector. It starts nothing. resume are the positions the journal holds of it.
@@ -138,7 +139,7 @@ func (c *Collector) again(ctx context.Context, sink collectors.Sink, mode mode) 
 		if err == nil {
 			err = errEnded
 		}
-		c.stats.add(func(s *Stats) { s.Restarts++ })
+		c.stats.Add(func(s *Stats) { s.Restarts++ })
 		c.log.Warn("journalctl ended and is started again", "error", err)
 		if c.pos.Cursor != before {
 			rest = firstRest
@@ -225,7 +226,7 @@ func (c *Collector) putTick(ctx context.Context, sink collectors.Sink) error {
 // putChunk makes entries durable, but for the lines that are so already.
 func (c *Collector) putChunk(ctx context.Context, sink collectors.Sink, k *chunk, mode mode) error {
 	if k.vacuumed {
-		c.stats.add(func(s *Stats) { s.Vacuumed++ })
+		c.stats.Add(func(s *Stats) { s.Vacuumed++ })
 		c.log.Warn("the journal does not hold the entry any more that was read last: entries between it and the next may be lost")
 	}
 	p := c.pos
@@ -251,7 +252,7 @@ func (c *Collector) putChunk(ctx context.Context, sink collectors.Sink, k *chunk
 	p.Cursor, p.CheckAt = string(k.cursor), p.End
 	p.Start = p.End
 	c.pos = p
-	c.stats.add(func(s *Stats) {
+	c.stats.Add(func(s *Stats) {
 		s.Entries += k.entries
 		s.Oversize += k.oversize
 		s.Lines += n
@@ -273,7 +274,7 @@ func (c *Collector) put(ctx context.Context, sink collectors.Sink) error {
 		if err == nil || !errors.Is(err, collectors.ErrPushback) {
 			return err
 		}
-		c.stats.add(func(s *Stats) { s.Pushbacks++ })
+		c.stats.Add(func(s *Stats) { s.Pushbacks++ })
 		timer := time.NewTimer(wait/2 + rand.N(wait)) //nolint:gosec // jitter
 		select {
 		case <-ctx.Done():

@@ -1,7 +1,5 @@
 package journald
 
-import "sync"
-
 // Stats counts what the collector has done since it was made.
 type Stats struct {
 	Entries   int64 // of the journal that were read
@@ -13,20 +11,5 @@ type Stats struct {
 	Restarts  int64 // times journalctl ended by itself
 }
 
-type counters struct {
-	mu sync.Mutex
-	s  Stats
-}
-
-func (c *counters) add(f func(*Stats)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f(&c.s)
-}
-
 // Stats returns the counts; it may be called at any time.
-func (c *Collector) Stats() Stats {
-	c.stats.mu.Lock()
-	defer c.stats.mu.Unlock()
-	return c.stats.s
-}
+func (c *Collector) Stats() Stats { return c.stats.Now() }

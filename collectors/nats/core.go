@@ -91,13 +91,13 @@ func (c *Collector) deliver(ctx context.Context, sink collectors.Sink, sub *nats
 			}
 		}
 	}
-	c.stats.add(func(s *Stats) { s.Messages += int64(taken) })
+	c.stats.Add(func(s *Stats) { s.Messages += int64(taken) })
 	n, err := c.journal.Commit(ctx, sink, pending(sub) == 0, 0)
 	if err != nil {
-		c.stats.add(func(s *Stats) { s.Lost += int64(taken) })
+		c.stats.Add(func(s *Stats) { s.Lost += int64(taken) })
 		return err
 	}
-	c.stats.add(func(s *Stats) { s.Batches++; s.Lines += int64(n) })
+	c.stats.Add(func(s *Stats) { s.Batches++; s.Lines += int64(n) })
 	return nil
 }
 
@@ -112,7 +112,7 @@ func (c *Collector) count(sub *nats.Subscription, end bool) {
 		waiting = pending(sub)
 	}
 	var news int64
-	c.stats.add(func(s *Stats) {
+	c.stats.Add(func(s *Stats) {
 		news = int64(dropped) - s.Dropped
 		s.Dropped = int64(dropped)
 		s.Lost += news + int64(waiting)

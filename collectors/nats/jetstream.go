@@ -149,7 +149,7 @@ func (s *stream) judge(ctx context.Context, err error) error {
 	}
 	// The server that leads the consumer is gone, or the connection is: another takes its place.
 	s.idle, s.gone = false, true
-	s.stats.add(func(st *Stats) { st.Interrupted++ })
+	s.stats.Add(func(st *Stats) { st.Interrupted++ })
 	s.log.Debug("fetch", "error", err)
 	select {
 	case <-ctx.Done():
@@ -178,7 +178,7 @@ func (s *stream) take(ctx context.Context, sink collectors.Sink, msgs []jetstrea
 		// With its time, because a stream may be made anew under its name.
 		id := event.HashStrings("nats", meta.Stream, meta.Timestamp.UTC().Format(time.RFC3339Nano), strconv.FormatUint(meta.Sequence.Stream, 10))
 		redelivered := meta.NumDelivered > 1
-		s.stats.add(func(st *Stats) {
+		s.stats.Add(func(st *Stats) {
 			st.Messages++
 			if redelivered {
 				st.Redelivered++
@@ -202,7 +202,7 @@ func (s *stream) take(ctx context.Context, sink collectors.Sink, msgs []jetstrea
 	if err != nil {
 		return s.giveBack(fresh, err)
 	}
-	s.stats.add(func(st *Stats) { st.Batches++; st.Lines += int64(n) })
+	s.stats.Add(func(st *Stats) { st.Batches++; st.Lines += int64(n) })
 	for i := range fresh {
 		s.known.add(fresh[i].id)
 		s.acknowledge(fresh[i], fresh[i].sequence)
@@ -234,7 +234,7 @@ func (s *stream) giveBack(msgs []message, why error) error {
 			s.log.Debug("give back", "error", err)
 		}
 	}
-	s.stats.add(func(st *Stats) { st.Returned += int64(len(msgs)) })
+	s.stats.Add(func(st *Stats) { st.Returned += int64(len(msgs)) })
 	_ = s.nc.FlushTimeout(time.Second)
 	if pushed {
 		s.log.Warn("journal pushes back: messages are given back for later", "messages", len(msgs))

@@ -22,6 +22,7 @@ import (
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/internal/deliver"
+	"github.com/liveward/liveward/collectors/internal/tally"
 	"github.com/liveward/liveward/collectors/push"
 	"github.com/liveward/liveward/internal/event"
 )
@@ -135,7 +136,7 @@ type Collector struct {
 	options []nats.Option
 	journal *deliver.Committer
 	known   *memory
-	stats   counters
+	stats   tally.Of[Stats]
 }
 
 // New makes a collector. It connects to nothing. resume are the positions the journal holds of it.
@@ -148,7 +149,7 @@ func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Lo
 		cfg: cfg, now: now, log: log.With("component", "collectors/nats", "source", cfg.Source),
 		journal: deliver.New(cfg.Source, Path, resume, now),
 	}
-	c.journal.Pushback = func() { c.stats.add(func(s *Stats) { s.Pushbacks++ }) }
+	c.journal.Pushback = func() { c.stats.Add(func(s *Stats) { s.Pushbacks++ }) }
 	var err error
 	if c.known, err = newMemory(c.journal.Durable()); err != nil {
 		return nil, fmt.Errorf("nats: %w", err)

@@ -52,7 +52,7 @@ func (c *Collector) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.serving.RUnlock()
 	o, err := c.receive(r)
 	o.Status, o.At = status(err), c.now()
-	c.stats.count(&o)
+	c.count(&o)
 	h := w.Header()
 	switch o.Status {
 	case http.StatusOK:
@@ -135,7 +135,7 @@ func (c *Collector) receive(r *http.Request) (Outcome, error) {
 	known, err := c.once.begin(d)
 	if known || err != nil {
 		d.memory.release()
-		c.stats.add(func(s *Stats) { s.Repeated += int64(one(known)) })
+		c.stats.Add(func(s *Stats) { s.Repeated += int64(one(known)) })
 		return o, err
 	}
 	id := d.id // the delivery is the queue's from here on

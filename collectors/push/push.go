@@ -22,6 +22,7 @@ import (
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/internal/deliver"
+	"github.com/liveward/liveward/collectors/internal/tally"
 	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/internal/event"
 )
@@ -121,7 +122,7 @@ type Collector struct {
 
 	listening chan struct{} // closed when listener is set, or never will be
 	listener  *listen.Listener
-	stats     counters
+	stats     tally.Of[Stats]
 }
 
 // New makes a collector. It opens nothing. resume are the positions the journal holds of it.
@@ -288,7 +289,7 @@ func (c *Collector) put(ctx context.Context, sink collectors.Sink, taken []*deli
 	if err != nil {
 		return err
 	}
-	c.stats.add(func(s *Stats) { s.Batches++; s.Deliveries += int64(len(taken)); s.Lines += int64(lines) })
+	c.stats.Add(func(s *Stats) { s.Batches++; s.Deliveries += int64(len(taken)); s.Lines += int64(lines) })
 	return nil
 }
 
@@ -300,7 +301,7 @@ func (c *Collector) tick(ctx context.Context, sink collectors.Sink) error {
 
 // pushedBack counts, and refuses what comes until the journal takes the batch or it is given up.
 func (c *Collector) pushedBack() {
-	c.stats.add(func(s *Stats) { s.Pushbacks++ })
+	c.stats.Add(func(s *Stats) { s.Pushbacks++ })
 	if !c.refusing.Swap(true) {
 		c.log.Warn("journal pushes back: senders are told to come again")
 	}

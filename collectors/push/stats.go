@@ -1,9 +1,6 @@
 package push
 
-import (
-	"net/http"
-	"sync"
-)
+import "net/http"
 
 // Stats counts what the collector has done since it was made.
 type Stats struct {
@@ -21,20 +18,9 @@ type Stats struct {
 	Crowded    int64 // connections closed because there were too many
 }
 
-type counters struct {
-	mu sync.Mutex
-	s  Stats
-}
-
-func (c *counters) add(f func(*Stats)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f(&c.s)
-}
-
 // count counts a request by its answer.
-func (c *counters) count(o *Outcome) {
-	c.add(func(s *Stats) {
+func (c *Collector) count(o *Outcome) {
+	c.stats.Add(func(s *Stats) {
 		s.Requests++
 		s.Rejected += int64(o.Rejected)
 		switch o.Status {
@@ -51,9 +37,7 @@ func (c *counters) count(o *Outcome) {
 
 // Stats returns the counts; it may be called at any time.
 func (c *Collector) Stats() Stats {
-	c.stats.mu.Lock()
-	s := c.stats.s
-	c.stats.mu.Unlock()
+	s := c.stats.Now()
 	select {
 	case <-c.listening:
 		if c.listener != nil {

@@ -1,7 +1,5 @@
 package syslog
 
-import "sync"
-
 // Stats counts what the collector has done since it was made.
 type Stats struct {
 	Messages    int64 // that came whole or were cut
@@ -20,22 +18,9 @@ type Stats struct {
 	Crowded     int64 // connections closed because there were too many
 }
 
-type counters struct {
-	mu sync.Mutex
-	s  Stats
-}
-
-func (c *counters) add(f func(*Stats)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f(&c.s)
-}
-
 // Stats returns the counts; it may be called at any time.
 func (c *Collector) Stats() Stats {
-	c.stats.mu.Lock()
-	s := c.stats.s
-	c.stats.mu.Unlock()
+	s := c.stats.Now()
 	select {
 	case <-c.listening:
 	default:

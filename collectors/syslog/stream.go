@@ -36,7 +36,7 @@ func (c *Collector) accept(ctx context.Context, ln *listen.Listener, secure *tls
 			}
 			continue
 		}
-		c.stats.add(func(s *Stats) { s.Connections++ })
+		c.stats.Add(func(s *Stats) { s.Connections++ })
 		c.readers.Go(func() {
 			release := context.AfterFunc(ctx, func() { _ = conn.Close() })
 			defer release()
@@ -49,7 +49,7 @@ func (c *Collector) accept(ctx context.Context, ln *listen.Listener, secure *tls
 			defer cancel()
 			session := tls.Server(conn, secure)
 			if err := session.HandshakeContext(shake); err != nil {
-				c.stats.add(func(s *Stats) { s.Handshakes++ })
+				c.stats.Add(func(s *Stats) { s.Handshakes++ })
 				return
 			}
 			c.follow(ctx, session)
@@ -65,14 +65,14 @@ func (c *Collector) follow(ctx context.Context, conn net.Conn) {
 	for {
 		if err := r.read(conn); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
-				c.stats.add(func(s *Stats) { s.Slow++ })
+				c.stats.Add(func(s *Stats) { s.Slow++ })
 			}
 			r.finish(ctx)
 			return
 		}
 		switch err := r.take(ctx); {
 		case errors.Is(err, errFrame):
-			c.stats.add(func(s *Stats) { s.Broken++ })
+			c.stats.Add(func(s *Stats) { s.Broken++ })
 			r.finish(ctx)
 			return
 		case err != nil:
@@ -210,7 +210,7 @@ func (c *Collector) datagrams(ctx context.Context) {
 			continue
 		}
 		if !listen.Allowed(c.cfg.Allow, net.UDPAddrFromAddrPort(peer)) {
-			c.stats.add(func(s *Stats) { s.Forbidden++ })
+			c.stats.Add(func(s *Stats) { s.Forbidden++ })
 			continue
 		}
 		msg, cut := buf[:n], n > c.cfg.MaxLine

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/internal/tally"
 	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/internal/event"
 )
@@ -108,7 +109,7 @@ type Collector struct {
 	udp       *net.UDPConn
 	tcp       *listen.Listener
 	secure    *listen.Listener
-	stats     counters
+	stats     tally.Of[Stats]
 }
 
 // stream is one connection or one datagram socket. Its position is the committer's.
@@ -373,7 +374,7 @@ func (c *Collector) putChunks(ctx context.Context, sink collectors.Sink, taken [
 	c.own = own
 	n := int64(len(b.Lines))
 	clear(b.Lines)
-	c.stats.add(func(s *Stats) { s.Batches++; s.Lines += n })
+	c.stats.Add(func(s *Stats) { s.Batches++; s.Lines += n })
 	return nil
 }
 
@@ -388,7 +389,7 @@ func (c *Collector) put(ctx context.Context, sink collectors.Sink) error {
 		if err == nil || !errors.Is(err, collectors.ErrPushback) {
 			return err
 		}
-		c.stats.add(func(s *Stats) { s.Pushbacks++ })
+		c.stats.Add(func(s *Stats) { s.Pushbacks++ })
 		timer := time.NewTimer(wait/2 + mrand.N(wait)) //nolint:gosec // jitter
 		select {
 		case <-ctx.Done():
@@ -426,7 +427,7 @@ func (c *Collector) submit(ctx context.Context, k *chunk) error {
 }
 
 func (c *Collector) lose(lines int) {
-	c.stats.add(func(s *Stats) { s.Lost += int64(lines) })
+	c.stats.Add(func(s *Stats) { s.Lost += int64(lines) })
 }
 
 // line makes the line of a message; false where nothing is left of it.
@@ -440,7 +441,7 @@ func (c *Collector) line(msg []byte, offset int64, cut bool) (event.Line, bool) 
 			head = 1
 		}
 	}
-	c.stats.add(func(s *Stats) {
+	c.stats.Add(func(s *Stats) {
 		s.Messages++
 		s.Headerless += int64(head)
 		if cut {
