@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/liveward/liveward/collectors"
@@ -112,8 +113,7 @@ func (in *Intake) Put(ctx context.Context, b *event.Batch) error {
 		return err
 	}
 	in.reset()
-	part := make([]event.Position, len(b.Positions)) // what the message being built covers
-	copy(part, b.Positions)
+	part := in.positions(b) // what the message being built covers
 	for i := range part {
 		// A batch that was pushed back half-way comes again whole: its first part is durable.
 		if end, ok := in.durable[keyOf(&part[i])]; ok && end > part[i].Start {
@@ -133,10 +133,9 @@ func (in *Intake) Put(ctx context.Context, b *event.Batch) error {
 // does not read are declared done, so that nobody waits for them.
 func (in *Intake) register(ctx context.Context, b *event.Batch) error {
 	in.reset()
-	positions := make([]event.Position, len(b.Positions))
+	positions := in.positions(b)
 	named := make(map[event.SourceKey]bool, len(b.Positions))
-	for i := range b.Positions {
-		p := b.Positions[i]
+	for i, p := range positions {
 		named[p.Key()] = true
 		p.End, p.Idle = p.Start, false
 		p.Done = p.Done && b.Positions[i].End == p.Start
@@ -154,6 +153,17 @@ func (in *Intake) register(ctx context.Context, b *event.Batch) error {
 	in.begun, in.resumed = true, nil
 	in.gate.Arrive(in.collector)
 	return nil
+}
+
+// positions are a batch's own, with names fit to be stored.
+func (in *Intake) positions(b *event.Batch) []event.Position {
+	out := slices.Clone(b.Positions)
+	for i := range out {
+		if out[i].Name != "" {
+			out[i].Name = in.proc.Privacy.ObjectName(out[i].Name)
+		}
+	}
+	return out
 }
 
 // reset begins another message.

@@ -507,3 +507,29 @@ func TestName(t *testing.T) {
 		}
 	}
 }
+
+// Objects that logs are delivered in keep their names; what a name says of a person does not stay.
+func TestObjectName(t *testing.T) {
+	w := filter(t, false).Worker()
+	for _, name := range []string{
+		"s3://logs/AWSLogs/123456789012/elasticloadbalancing/eu-central-1/2026/03/14/123456789012_elasticloadbalancing_eu-central-1_app.liveness.50dc6c495c0c9188_20260314T0215Z_203.0.113.7_2soosksi.log.gz",
+		"s3://logs/cdn/EMLARXS9EXAMPLE.2026-03-14-02.RT4KCN4SGK9.gz",
+		"s3://logs/gateway/year=2026/month=03/day=14/gw-1-000000000017.ndjson.zst",
+	} {
+		if got := w.ObjectName(name); got != name {
+			t.Errorf("%s became %s", name, got)
+		}
+	}
+	for name, want := range map[string]string{
+		"s3://logs/subjects/alice@example.com/2026/03.log":                "alice",
+		"s3://logs/subjects/+6281312345678/2026/03.log":                   "81312345678",
+		"s3://logs/subjects/4532015112830366.log":                         "4532015112830366",
+		"s3://logs/sk_live_abcdefghij0123456789/03.log":                   "abcdefghij",
+		"s3://logs/a?X-Amz-Signature=fe5f80f77d5fa3beca038a248ff027d0445": "fe5f80",
+		"s3://logs/al\u200bice@example.com":                               "ice",
+	} {
+		if got := w.ObjectName(name); strings.Contains(got, want) || !strings.HasPrefix(got, "s3://logs/") {
+			t.Errorf("%s became %s", name, got)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package privacy
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -76,6 +77,32 @@ func (w *Worker) chosen(id event.ID, s string) string {
 	w.sc.reset()
 	w.sc.secrets(raw, &w.traits, id != event.LogFilePath)
 	return w.masked(s, raw, len(raw), maxChosen)
+}
+
+// ObjectName returns the name of an object of a store, such as s3://bucket/key, with findings masked. Who
+// uploads it chooses it, and some name it after a customer.
+func (w *Worker) ObjectName(s string) string {
+	const most = 1024 // of a key of S3; what is longer is none
+	raw := cut(s, most)
+	if w.traits = survey(raw); w.traits.has(isOdd) {
+		raw = w.cleaned(raw)
+	}
+	w.buf = w.buf[:0]
+	prev := ""
+	for segment := range strings.SplitAfterSeq(raw, "/") {
+		w.sc.reset()
+		w.sc.before = prev
+		t := survey(segment)
+		w.sc.identifier(segment, &t)
+		at := 0
+		for _, sp := range w.sc.sorted() {
+			w.buf = append(append(w.buf, segment[at:sp.start]...), kindMasks[sp.kind]...)
+			at = sp.end
+		}
+		w.buf = append(w.buf, segment[at:]...)
+		prev = strings.TrimSuffix(segment, "/")
+	}
+	return string(w.buf)
 }
 
 // hashLike tells whether s is an event.Hash as text.
