@@ -3,13 +3,11 @@ package file
 import (
 	"cmp"
 	"context"
-	"errors"
-	"math/rand/v2"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/internal/handover"
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -98,31 +96,12 @@ func (c *Collector) order() {
 	}
 }
 
-const (
-	firstWait = 50 * time.Millisecond
-	longWait  = 5 * time.Second
-)
-
 // put repeats the same batch for as long as the journal pushes back.
 func (c *Collector) put(ctx context.Context, sink collectors.Sink) error {
-	for wait := firstWait; ; wait = min(2*wait, longWait) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err := sink.Put(ctx, &c.batch.Batch)
-		if !errors.Is(err, collectors.ErrPushback) {
-			return err
-		}
-		c.stats.Add(func(s *Stats) { s.Pushbacks++ })
-		timer := time.NewTimer(wait/2 + rand.N(wait))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
-	}
+	return handover.Manner{Pushback: c.pushedBack}.Put(ctx, sink, &c.batch.Batch)
 }
+
+func (c *Collector) pushedBack() { c.stats.Add(func(s *Stats) { s.Pushbacks++ }) }
 
 // commit moves the acknowledged offsets and empties the batch.
 func (c *Collector) commit() {

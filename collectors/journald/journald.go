@@ -17,12 +17,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os/exec"
 	"strings"
 	"time"
 
 	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/internal/handover"
 	"github.com/liveward/liveward/collectors/internal/tally"
 	"github.com/liveward/liveward/internal/event"
 )
@@ -44,8 +44,6 @@ type Config struct {
 const (
 	tickEvery = 5 * time.Second
 	quietTime = 500 * time.Millisecond
-	firstWait = 50 * time.Millisecond
-	longWait  = 5 * time.Second
 	firstRest = time.Second // before journalctl is started again
 	longRest  = 30 * time.Second
 )
@@ -266,21 +264,7 @@ func (c *Collector) putChunk(ctx context.Context, sink collectors.Sink, k *chunk
 // put hands the batch over, the same one again for as long as the journal pushes back.
 func (c *Collector) put(ctx context.Context, sink collectors.Sink) error {
 	c.batch.Ingest = max(c.batch.Ingest, c.now().UnixNano())
-	for wait := firstWait; ; wait = min(2*wait, longWait) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err := sink.Put(ctx, &c.batch)
-		if err == nil || !errors.Is(err, collectors.ErrPushback) {
-			return err
-		}
-		c.stats.Add(func(s *Stats) { s.Pushbacks++ })
-		timer := time.NewTimer(wait/2 + rand.N(wait)) //nolint:gosec // jitter
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
-	}
+	return handover.Manner{Pushback: c.pushedBack}.Put(ctx, sink, &c.batch)
 }
+
+func (c *Collector) pushedBack() { c.stats.Add(func(s *Stats) { s.Pushbacks++ }) }

@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/liveward/liveward/collectors/internal/handover"
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -264,7 +265,7 @@ func (b *body) again() error {
 			return fmt.Errorf("%w: %w", errRequest, errStalled)
 		}
 		if b.tries > 1 {
-			if err := pause(b.ctx, firstWait<<b.tries); err != nil {
+			if err := handover.Wait(b.ctx, handover.First<<b.tries); err != nil {
 				return err
 			}
 		}

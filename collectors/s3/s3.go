@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/url"
 	"regexp"
 	"slices"
@@ -35,6 +34,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/internal/handover"
 	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/internal/event"
 )
@@ -82,8 +82,6 @@ func (c *Config) defaults() {
 
 const (
 	tickEvery = 5 * time.Second
-	firstWait = 50 * time.Millisecond
-	longWait  = 5 * time.Second
 	// maxOpen bounds the objects whose positions ticks hold: those that were begun by a run before, and
 	// those whose notification could not be deleted.
 	maxOpen = 512
@@ -318,33 +316,13 @@ func (c *Collector) putLines(ctx context.Context, put putter, o *object, b *even
 func (c *Collector) put(ctx context.Context, sink collectors.Sink, b *event.Batch) error {
 	c.ingest = max(c.ingest, c.now().UnixNano())
 	b.Ingest = c.ingest
-	for wait := firstWait; ; wait = min(2*wait, longWait) {
-		err := sink.Put(ctx, b)
-		if err == nil {
-			return nil
-		}
-		if errors.Is(err, collectors.ErrPushback) {
-			c.count(func(s *Stats) { s.Pushbacks++ })
-			if err = pause(ctx, wait); err == nil {
-				continue
-			}
-		}
-		// No other batch may follow one that the sink has refused.
-		c.failed = sinkError{err}
-		return c.failed
-	}
-}
-
-// pause waits for about a time.
-func pause(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait/2 + rand.N(wait)) //nolint:gosec // jitter
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
+	err := handover.Manner{Pushback: func() { c.count(func(s *Stats) { s.Pushbacks++ }) }}.Put(ctx, sink, b)
+	if err == nil {
 		return nil
 	}
+	// No other batch may follow one that the sink has refused.
+	c.failed = sinkError{err}
+	return c.failed
 }
 
 // begin finds what the journal holds of an object. It is nil where somebody else is busy with it.

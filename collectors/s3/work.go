@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/liveward/liveward/collectors/internal/handover"
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -40,7 +41,7 @@ func (c *Collector) work(ctx context.Context, put putter) error {
 		if err == nil && msg == nil {
 			ask = c.cfg.Wait
 			// Some stores that speak SQS's protocol do not wait.
-			if err := pause(ctx, firstWait); err != nil {
+			if err := handover.Wait(ctx, handover.First); err != nil {
 				return err
 			}
 			continue
@@ -56,7 +57,7 @@ func (c *Collector) work(ctx context.Context, put putter) error {
 			return err
 		default:
 			// It may be the same with the next: a queue's redrive policy counts every attempt.
-			if err := pause(ctx, wait); err != nil {
+			if err := handover.Wait(ctx, wait); err != nil {
 				return err
 			}
 			wait = min(2*wait, longPause)

@@ -10,11 +10,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/file/split"
+	"github.com/liveward/liveward/collectors/internal/handover"
 	"github.com/liveward/liveward/internal/event"
 )
 
@@ -28,8 +28,6 @@ const (
 	lineCount  = 16 << 10
 	linger     = 200 * time.Millisecond // how long a partial batch waits for more lines
 	tickEvery  = 5 * time.Second
-	firstWait  = 50 * time.Millisecond
-	longWait   = 5 * time.Second
 )
 
 // Collector reads one stream to its end.
@@ -239,24 +237,8 @@ func (c *Collector) flush(ctx context.Context, sink collectors.Sink, tick bool) 
 	b.Tick = tick
 	b.Ingest = max(b.Ingest, c.now().UnixNano())
 	b.Positions = append(b.Positions[:0], c.pos)
-	for wait := firstWait; ; wait = min(2*wait, longWait) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err := sink.Put(ctx, b)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, collectors.ErrPushback) {
-			return err
-		}
-		timer := time.NewTimer(wait/2 + rand.N(wait))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
+	if err := (handover.Manner{}).Put(ctx, sink, b); err != nil {
+		return err
 	}
 	c.pos.Start = c.pos.End
 	clear(b.Lines)

@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	mrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -29,6 +28,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/internal/handover"
 	"github.com/liveward/liveward/collectors/internal/tally"
 	"github.com/liveward/liveward/collectors/listen"
 	"github.com/liveward/liveward/internal/event"
@@ -81,8 +81,6 @@ func (c *Config) defaults() {
 
 const (
 	tickEvery  = 5 * time.Second
-	firstWait  = 50 * time.Millisecond
-	longWait   = 5 * time.Second
 	batchBytes = 4 << 20
 	batchLines = 16 << 10
 )
@@ -381,24 +379,10 @@ func (c *Collector) putChunks(ctx context.Context, sink collectors.Sink, taken [
 // put hands the batch over, the same one again for as long as the journal pushes back.
 func (c *Collector) put(ctx context.Context, sink collectors.Sink) error {
 	c.batch.Ingest = max(c.batch.Ingest, c.now().UnixNano())
-	for wait := firstWait; ; wait = min(2*wait, longWait) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err := sink.Put(ctx, &c.batch)
-		if err == nil || !errors.Is(err, collectors.ErrPushback) {
-			return err
-		}
-		c.stats.Add(func(s *Stats) { s.Pushbacks++ })
-		timer := time.NewTimer(wait/2 + mrand.N(wait)) //nolint:gosec // jitter
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
-	}
+	return handover.Manner{Pushback: c.pushedBack}.Put(ctx, sink, &c.batch)
 }
+
+func (c *Collector) pushedBack() { c.stats.Add(func(s *Stats) { s.Pushbacks++ }) }
 
 // newStream gives a stream its name. Nothing of a stream comes again, so chance does.
 func (c *Collector) newStream() *stream {

@@ -15,18 +15,15 @@ package deliver
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/liveward/liveward/collectors"
+	"github.com/liveward/liveward/collectors/internal/handover"
 	"github.com/liveward/liveward/internal/event"
 )
 
-const (
-	firstWait = 50 * time.Millisecond
-	longWait  = time.Second
-)
+// longWait is short: somebody waits for the answer.
+const longWait = time.Second
 
 // Committer makes deliveries durable, many in one batch. It is for one goroutine.
 type Committer struct {
@@ -80,7 +77,7 @@ func (c *Committer) Tick(ctx context.Context, sink collectors.Sink, idle bool) e
 	own := c.own
 	own.End, own.Idle = c.given, idle
 	b.Positions = append(append(b.Positions[:0], own), c.resume...)
-	if err := c.put(ctx, sink, 0); err != nil {
+	if err := (handover.Manner{Longest: longWait, Pushback: c.Pushback}).Put(ctx, sink, b); err != nil {
 		return err
 	}
 	own.Start = own.End
@@ -123,7 +120,7 @@ func (c *Committer) Commit(ctx context.Context, sink collectors.Sink, idle bool,
 	for i := range b.Positions {
 		b.Positions[i].Idle = idle
 	}
-	err = c.put(ctx, sink, patience)
+	err = handover.Manner{Longest: longWait, Patience: patience, Pushback: c.Pushback}.Put(ctx, sink, b)
 	lines = len(b.Lines)
 	clear(b.Lines)
 	b.Lines = b.Lines[:0]
@@ -133,37 +130,4 @@ func (c *Committer) Commit(ctx context.Context, sink collectors.Sink, idle bool,
 	c.next.Start = c.next.End
 	c.own = c.next
 	return lines, nil
-}
-
-// put hands the batch over, the same one again while the journal pushes back, and gives up after
-// patience if it is not zero.
-func (c *Committer) put(ctx context.Context, sink collectors.Sink, patience time.Duration) error {
-	var giveUp <-chan time.Time
-	if patience > 0 {
-		t := time.NewTimer(patience)
-		defer t.Stop()
-		giveUp = t.C
-	}
-	for wait := firstWait; ; wait = min(2*wait, longWait) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err := sink.Put(ctx, &c.batch)
-		if err == nil || !errors.Is(err, collectors.ErrPushback) {
-			return err
-		}
-		if c.Pushback != nil {
-			c.Pushback()
-		}
-		timer := time.NewTimer(wait/2 + rand.N(wait)) //nolint:gosec // jitter
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-giveUp:
-			timer.Stop()
-			return err
-		case <-timer.C:
-		}
-	}
 }
