@@ -169,8 +169,10 @@ func hostile(s string) alerting.Notification {
 	a.Rule.Name, a.Explain, a.Tenant = s, s, s
 	a.Key = []event.Value{{Field: event.UserAgentOriginal, Str: s}, {Field: event.URLPath, Str: s}}
 	a.Top = nil
-	for id := range event.MaxShow {
-		a.Top = append(a.Top, event.Top{Field: event.ID(id + 1), Values: []string{s, s, s, s}})
+	for _, id := range [event.MaxShow]event.ID{
+		event.AgentID, event.APIKeyID, event.APIKeyOwner, event.AppVersion, event.DeviceID, event.ErrorMessage, event.GatewayConsumer, event.UserID,
+	} {
+		a.Top = append(a.Top, event.Top{Field: id, Values: []string{s, s, s, s}})
 	}
 	n := Notification(alerting.Opened, a)
 	n.Playbook.Title, n.Playbook.FirstStep = s, s
