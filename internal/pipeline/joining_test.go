@@ -279,3 +279,49 @@ func TestJoinsKilledAgainAndAgain(t *testing.T) {
 		})
 	}
 }
+
+// A rule set is changed while windows are behind: a new rule on joined events finds those that were derived
+// from before the change, whether they were journaled before it or after.
+func TestNewRuleOnJoinedEventsBehind(t *testing.T) {
+	old, fresh := ruleset(t, everyVerdict), ruleset(t, everyVerdict, joinedSpoofs)
+	gateway, app := checks(7, 200, 0)
+	run := func(behind bool) []string {
+		b := newBench(t, old)
+		b.joins = joinConfig(time.Minute)
+		defer b.close()
+		b.open("one", "two")
+		one, two := b.reader("one", gateway), b.reader("two", app)
+		defer one.close()
+		defer two.close()
+		b.begin(one, two)
+		b.settled()
+		if behind {
+			b.halt()
+		}
+		for range 8 {
+			one.mustPut(one.batch(0))
+			two.mustPut(two.batch(0))
+		}
+		if !behind {
+			b.settled()
+		}
+		if err := b.sets.Use(t.Context(), fresh); err != nil {
+			t.Fatal(err)
+		}
+		if behind {
+			b.detect()
+		}
+		b.settled()
+		one.all()
+		two.all()
+		b.finish(one, two)
+		return b.alerts(false)
+	}
+	want, got := run(false), run(true)
+	if len(want) < 10 {
+		t.Fatalf("only %d alerts", len(want))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("alerts with windows that are up to date (-) and behind (+):\n%s", diff)
+	}
+}

@@ -88,7 +88,7 @@ func (d *Detector) rebuildEvents(ctx context.Context, e *journal.Entry, since ti
 		return nil, err
 	}
 	var fired []rules.Fired
-	err = d.j.ReadRange(ctx, journal.Events, from, e.Seq-1, "events.>", func(old *journal.Entry) error {
+	again := func(old *journal.Entry) error {
 		if err := d.codec.DecodeSignals(old.Body, &d.batch); err != nil {
 			return err
 		}
@@ -100,6 +100,16 @@ func (d *Detector) rebuildEvents(ctx context.Context, e *journal.Entry, since ti
 			Signals: signals, Positions: d.batch.Positions, Agent: d.batch.Agent, Ingest: d.batch.Ingest,
 		})...)
 		return nil
+	}
+	if err := d.j.ReadRange(ctx, journal.Events, from, e.Seq-1, "events.>", again); err != nil || d.derived.ref.Seq <= e.Seq {
+		return fired, err
+	}
+	// Where the windows were behind, what was joined of events before the change is journaled after it.
+	err = d.j.ReadRange(ctx, journal.Events, e.Seq, d.derived.ref.Seq, journal.DerivedSubject(joinWriter), func(old *journal.Entry) error {
+		if old.Cause.Seq >= e.Seq {
+			return nil // it is yet to be joined
+		}
+		return again(old)
 	})
 	return fired, err
 }
