@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -201,6 +202,7 @@ Which rules find a breach of which practice. A rule whose logs lack a field is b
 	for _, control := range slices.Sorted(maps.Keys(held)) {
 		fmt.Fprintf(&b, "| %s | %s |\n", control, strings.Join(held[control], ", "))
 	}
+	writeLists(t, &b, set)
 	if *update {
 		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -213,4 +215,57 @@ Which rules find a breach of which practice. A rule whose logs lack a field is b
 	if diff := cmp.Diff(b.String(), string(have)); diff != "" {
 		t.Errorf("docs/pack.md is not the pack (-want +have); write it with make docs:\n%s", diff)
 	}
+}
+
+// writeLists writes which lists a site fills in, and which rules look into them.
+func writeLists(t *testing.T, b *strings.Builder, set *rules.Set) {
+	t.Helper()
+	b.WriteString(`
+## Lists
+
+What the rules cannot know of a site. They come almost empty: fill in what is yours in a directory of your own, as ` + "`lists/NAME.yaml`" + ` below
+` + "`rules.overlay`" + ` (see [rules.md](rules.md#changes-of-shipped-rules)). A list that changes counts without a restart.
+
+| list | of | holds | rules |
+| --- | --- | --- | --- |
+`)
+	entries, err := fs.ReadDir(pack.FS, "lists")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		src, err := fs.ReadFile(pack.FS, "lists/"+e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		says := map[string]string{}
+		for line := range strings.Lines(string(src)) {
+			if key, value, ok := strings.Cut(line, ": "); ok {
+				says[key] = strings.TrimSpace(value)
+			}
+		}
+		name := strings.TrimSuffix(e.Name(), ".yaml")
+		users := usersOf(t, set, name)
+		if len(users) == 0 || says["field"] == "" || says["description"] == "" {
+			t.Errorf("lists/%s: no field, no description, or no rule that looks into it", e.Name())
+		}
+		fmt.Fprintf(b, "| [`%s`](../rules.d/lists/%s) | `%s` | %s | %s |\n", name, e.Name(), says["field"], says["description"], strings.Join(users, ", "))
+	}
+}
+
+// usersOf are the rules that look into a list; their tests do not count.
+func usersOf(t *testing.T, set *rules.Set, list string) []string {
+	t.Helper()
+	word := regexp.MustCompile(`\b` + list + `\b`)
+	var users []string
+	for _, r := range set.Rules() {
+		src, err := fs.ReadFile(pack.FS, r.ID+".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rule, _, _ := strings.Cut(string(src), "\ntests:"); word.MatchString(rule) {
+			users = append(users, "`"+r.ID+"`")
+		}
+	}
+	return users
 }
