@@ -98,3 +98,25 @@ func TestDocsLinks(t *testing.T) {
 		}
 	}
 }
+
+// The README names every command.
+func TestREADMEHasEveryCommand(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range newRoot().Commands() {
+		if !namedIn(string(text), cmd.Name()) {
+			t.Errorf("README.md does not name %s", cmd.CommandPath())
+		}
+		for _, sub := range cmd.Commands() {
+			if cmd.Name() == "rules" && !namedIn(string(text), sub.Name()) {
+				t.Errorf("README.md does not name %s", sub.CommandPath())
+			}
+		}
+	}
+}
+
+func namedIn(text, command string) bool {
+	return regexp.MustCompile("`" + regexp.QuoteMeta(command) + "[` ]").MatchString(text)
+}
