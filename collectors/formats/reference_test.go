@@ -21,7 +21,7 @@ const formatsIntro = `# Formats and vendors
 
 Written from the code by ` + "`make docs`" + `; a test holds the two together. A source names its format with
 ` + "`format:`" + `, ` + "`liveward parse --format`" + ` tries one. ` + "`auto`" + ` finds out per source, says what it decided and why, and
-follows when the lines change. A format of your own is a map file in ` + "`formats.d/`" + `; the built-in
+follows when the lines change. A format of your own is a map file in the directory ` + "`rules.formats_dir`" + `; the built-in
 ` + "[`nginx_json.yaml`](../collectors/formats/maps/nginx_json.yaml)" + ` explains the language.
 
 The last three columns say what a format can give beside the call itself: the liveness answer, the verdict on

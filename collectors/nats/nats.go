@@ -185,7 +185,7 @@ func (c *Config) validate() error {
 			return err
 		}
 		if remote && !secure && !c.Plaintext && !c.TLS.given() {
-			return errors.New("another host is spoken to without TLS: use tls://, or allow it")
+			return errors.New("another host is spoken to without TLS: use tls://, or set allow_plaintext")
 		}
 	}
 	return nil
