@@ -128,7 +128,7 @@ func TestEveryField(t *testing.T) {
 		},
 		Key: []event.Value{{Field: event.ClientIP, Str: "203.0.113.7"}}, Count: 30, Threshold: 20, Window: 10 * time.Minute, Baseline: 1.5, Ratio: 20,
 		First: 1, Last: 2, Suppressed: 4, Top: []event.Top{{Field: event.UserAgentOriginal, Values: []string{"curl"}}}, Evidence: []event.Hash{event.HashStrings("all")},
-		Explain: "e", Mode: "live", Status: event.Recovered, Late: true, Tenant: "banka", Drill: true,
+		Explain: "e", Mode: "live", Status: event.Recovered, Late: true, Lasting: true, Tenant: "banka", Drill: true,
 	}
 	must(t, f.Forward(t.Context(), []event.Document{alert.Document()}))
 
