@@ -32,6 +32,7 @@ type earlyTally interface {
 type earlyKey struct {
 	waiting []*pending
 	stale   bool // the key's windows do not hold all of it
+	many    int  // where more than maxEarly wait or did: how many do, and waiting is empty
 }
 
 // earlyAlerts are the alerts of a key that order has not come to, oldest first.
@@ -47,7 +48,8 @@ type earlyAlert struct {
 }
 
 // maxEarly bounds what waits of a key that is looked at again when an event comes out of order. A key
-// with more waits for the watermark, like those of other rules.
+// with more waits for the watermark, like those of other rules, until all of it was counted: of it only
+// the number is kept, so that who sends more makes nothing slower.
 const maxEarly = 1024
 
 // earlyCost is what an alert that did not wait costs beside its suppression.
@@ -75,14 +77,22 @@ func (w *Windows) arrive(rs *ruleState, p *pending, silent bool) {
 		k = new(earlyKey)
 		e.waiting[p.key] = k
 	}
+	if k.many > 0 {
+		k.many++
+		return
+	}
 	i := len(k.waiting)
 	for i > 0 && k.waiting[i-1].compare(p) > 0 {
 		i--
 	}
 	k.stale = k.stale || silent || i < len(k.waiting)
 	k.waiting = slices.Insert(k.waiting, i, p)
+	if len(k.waiting) > maxEarly {
+		k.many, k.waiting, k.stale = len(k.waiting), nil, true
+		return
+	}
 	newest := k.waiting[len(k.waiting)-1].time
-	if silent || len(k.waiting) > maxEarly || rs.held.holds(&rs.rule.Suppress, p.key, newest) {
+	if silent || rs.held.holds(&rs.rule.Suppress, p.key, newest) {
 		k.stale = true
 		return
 	}
@@ -127,10 +137,12 @@ func (e *early) leave(p *pending, ordered tally, counted bool) {
 		return
 	}
 	k.stale = k.stale || !counted
-	if i := slices.Index(k.waiting, p); i >= 0 {
+	if k.many > 0 {
+		k.many--
+	} else if i := slices.Index(k.waiting, p); i >= 0 {
 		k.waiting = slices.Delete(k.waiting, i, i+1)
 	}
-	if len(k.waiting) > 0 {
+	if len(k.waiting)+k.many > 0 {
 		return
 	}
 	if k.stale {
@@ -199,10 +211,15 @@ func (e *early) adopt(rs *ruleState, waiting []waitingSignal) {
 			k = new(earlyKey)
 			e.waiting[s.p.key] = k
 		}
+		if k.many > 0 {
+			k.many++
+			continue
+		}
 		k.waiting = append(k.waiting, s.p)
 	}
 	for key, k := range e.waiting {
-		if len(k.waiting) == 0 {
+		k.many = max(k.many-1, 0) // readFrom has counted one to begin with
+		if len(k.waiting)+k.many == 0 {
 			delete(e.waiting, key) // no snapshot of ours
 		}
 		slices.SortFunc(k.waiting, (*pending).compare)
@@ -221,6 +238,7 @@ func (e *early) appendTo(w *snapshotWriter) {
 	w.count(len(stale))
 	for _, key := range stale {
 		w.hash(key)
+		w.bool(e.waiting[key].many > 0)
 	}
 	w.count(e.told.len())
 	e.told.all(func(key event.Hash, k *earlyAlerts) {
@@ -240,8 +258,12 @@ func (e *early) appendTo(w *snapshotWriter) {
 
 func (e *early) readFrom(r *snapshotReader) {
 	e.tally.readFrom(r)
-	for range r.count(16) {
-		e.waiting[r.hash()] = &earlyKey{stale: true}
+	for range r.count(17) {
+		k := &earlyKey{stale: true}
+		e.waiting[r.hash()] = k
+		if r.bool() {
+			k.many = 1
+		}
 	}
 	for range r.count(17) {
 		k, added := e.told.touch(r.hash())

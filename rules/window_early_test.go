@@ -237,3 +237,55 @@ func TestEagerFloodIsBounded(t *testing.T) {
 		t.Errorf("%d alerts, want 1", len(alerts))
 	}
 }
+
+// TestEagerFloodIsNotKept: of a key with too much waiting the number alone is kept, over restarts as well,
+// and once all of it was counted the key is told of early again.
+func TestEagerFloodIsNotKept(t *testing.T) {
+	rule := burst(distinctUsers, eager)
+	flood := func(restarts bool) (alerts []string) {
+		w := NewWindows([]*Rule{rule}, event.Hash{}, WindowConfig{})
+		g := newGateway(5*time.Second, rule)
+		put := func(l line) {
+			for _, f := range w.Apply(g.step(l)) {
+				alerts = append(alerts, string(f.Alert.AppendJSON(nil)))
+			}
+			for _, k := range w.sorted[0].early.waiting {
+				if len(k.waiting) > maxEarly {
+					t.Fatalf("%d events of a key are kept", len(k.waiting))
+				}
+			}
+		}
+		for i := range 3 * maxEarly { // one source's events are all before the other's
+			l := line{t: at(4) + int64(i)*1e5, key: "k", of: []string{"a"}}
+			if i >= maxEarly {
+				l.t -= 1e9
+			}
+			put(l)
+			if restarts && i%500 == 499 {
+				snapshot := w.AppendSnapshot(nil)
+				w = NewWindows([]*Rule{rule}, event.Hash{}, WindowConfig{})
+				if err := w.Restore(snapshot); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if n := w.sorted[0].early.waiting; len(n) != 1 {
+			t.Fatalf("%d keys wait, want 1", len(n))
+		}
+		put(line{t: at(60), key: "other", of: []string{"a"}})
+		if _, ok := w.sorted[0].early.waiting[w.buffer.heap[0].p.key]; !ok || len(w.sorted[0].early.waiting) != 1 {
+			t.Errorf("%d keys wait, want the other one", len(w.sorted[0].early.waiting))
+		}
+		before := len(alerts)
+		for i := range 12 {
+			put(line{t: at(61) + int64(i)*1e6, key: "k", of: []string{fmt.Sprint("b", i)}})
+		}
+		if len(alerts) == before {
+			t.Error("nothing is told early of a key that has been quiet since")
+		}
+		return alerts
+	}
+	if diff := gocmp.Diff(flood(false), flood(true)); diff != "" {
+		t.Errorf("without (-) and with (+) restarts:\n%s", diff)
+	}
+}
