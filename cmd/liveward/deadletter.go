@@ -51,7 +51,7 @@ func (d *deadletterFlags) query(ids []string) (agent.DeadLetterQuery, error) {
 	for _, s := range ids {
 		id, err := event.ParseHash(s)
 		if err != nil {
-			return q, usageError{fmt.Errorf("%w; deadletter list names the ids", err)}
+			return q, usageError{fmt.Errorf("%q is no id of a dead letter: deadletter list names them", s)}
 		}
 		q.IDs = append(q.IDs, id)
 	}
@@ -159,7 +159,7 @@ func deadletterShow() *cobra.Command {
 
 func showLetter(out io.Writer, l *agent.DeadLetter) error {
 	var doc bytes.Buffer
-	if err := json.Indent(&doc, l.Document, "  ", "  "); err != nil {
+	if err := json.Indent(&doc, l.Document, "", "  "); err != nil {
 		return fmt.Errorf("document of %s: %w", l.ID, err)
 	}
 	when := ""
@@ -170,7 +170,7 @@ func showLetter(out io.Writer, l *agent.DeadLetter) error {
 		return err
 	}
 	for line := range bytes.Lines(doc.Bytes()) {
-		if _, err := fmt.Fprintf(out, "  %s\n", printable(string(bytes.TrimSpace(line)))); err != nil {
+		if _, err := fmt.Fprintf(out, "  %s\n", printable(string(bytes.TrimRight(line, "\n")))); err != nil {
 			return err
 		}
 	}
