@@ -91,8 +91,8 @@ func checks(seed uint64, n int, start int64) (gateway, app *log) {
 
 func (l *log) addText(text string) { l.text = append(append(l.text, text...), '\n') }
 
-func joinConfig(window time.Duration) *join.Config {
-	return &join.Config{Roles: join.Call | join.Outcome, Window: window}
+func joinConfig() *join.Config {
+	return &join.Config{Roles: join.Call | join.Outcome, Window: time.Minute}
 }
 
 // wantedJoins is what a replay derives and fires.
@@ -128,7 +128,7 @@ func TestJoinsCutUpAtRandom(t *testing.T) {
 	set := ruleset(t, joinedSpoofs, everyVerdict, noOutcome)
 	rapid.Check(t, func(r *rapid.T) {
 		b := newBench(t, set)
-		b.joins = joinConfig(time.Minute)
+		b.joins = joinConfig()
 		defer b.close()
 		gateway, app := checks(rapid.Uint64().Draw(r, "seed"), 90, 0)
 		lost := false
@@ -202,7 +202,7 @@ func TestRulesCountAVerdictOnce(t *testing.T) {
 	f := func(wanted string, texts ...string) {
 		t.Helper()
 		b := newBench(t, ruleset(t, texts...))
-		b.joins = joinConfig(time.Minute)
+		b.joins = joinConfig()
 		joined, alerts := b.wantedJoins(gateway, app)
 		var rules []string
 		for _, text := range alerts {
@@ -227,7 +227,7 @@ func TestJoinsKilledAgainAndAgain(t *testing.T) {
 	for _, snapshots := range []bool{false, true} {
 		t.Run(fmt.Sprintf("snapshots %v", snapshots), func(t *testing.T) {
 			b := newBench(t, ruleset(t, joinedSpoofs, everyVerdict, noOutcome))
-			b.joins = joinConfig(time.Minute)
+			b.joins = joinConfig()
 			gateway, app := checks(7, 160, 0)
 			var one, two *reader
 			start := func() {
@@ -287,7 +287,7 @@ func TestNewRuleOnJoinedEventsBehind(t *testing.T) {
 	gateway, app := checks(7, 200, 0)
 	run := func(behind bool) []string {
 		b := newBench(t, old)
-		b.joins = joinConfig(time.Minute)
+		b.joins = joinConfig()
 		defer b.close()
 		b.open("one", "two")
 		one, two := b.reader("one", gateway), b.reader("two", app)
