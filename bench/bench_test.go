@@ -60,9 +60,9 @@ func write(b *testing.B, name string, lines func(*bufio.Writer)) string {
 	return f.Name()
 }
 
-// tenRules are rules of the pack, most of its kinds among them.
+// tenRules are rules of the pack.
 var tenRules = []string{
-	"lw.auth.burst-per-ip", "lw.auth.spray-keys", "lw.auth.fail-then-success", "lw.client.browser-ua", "lw.data.pii-in-log",
+	"lw.auth.burst-per-ip", "lw.auth.spray-keys", "lw.client.browser-ua", "lw.data.pii-in-log", "lw.spoof.wave-count",
 	"lw.inject.farm-device", "lw.key.off-allow-list", "lw.key.too-old", "lw.scope.endpoint-denied", "lw.tls.legacy",
 }
 
