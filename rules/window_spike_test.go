@@ -632,12 +632,9 @@ func FuzzTails(f *testing.F) {
 	f.Add(int64(0), int64(1<<40), 1e-300)
 	f.Add(int64(1<<40), int64(1<<41), 0.5)
 	f.Fuzz(func(t *testing.T, k, n int64, p float64) {
-		if n < 0 || n > 1<<31 || math.IsNaN(p) {
-			t.Skip()
-		}
 		mean := math.Abs(p)
-		if mean > 1e9 {
-			t.Skip()
+		if n < 0 || n > 1<<31 || math.IsNaN(p) || mean > 1e9 {
+			return // no window has such numbers
 		}
 		for name, got := range map[string]float64{
 			"binomial at least": binomialAtLeast(k, n, p), "binomial at most": binomialAtMost(k, n, p),
