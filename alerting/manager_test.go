@@ -11,14 +11,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/liveward/liveward/alerting"
 	"github.com/liveward/liveward/alerting/alertingtest"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // bench is a manager with a store, one recording notifier and a clock moved by hand.
 type bench struct {

@@ -8,17 +8,16 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/liveward/liveward/alerting"
 	"github.com/liveward/liveward/alerting/alertingtest"
 	"github.com/liveward/liveward/alerting/slack"
 	"github.com/liveward/liveward/alerting/slack/slackfake"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/leaktest"
 	"github.com/liveward/liveward/internal/secret"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // clock is a time that moves only by being slept on.
 type clock struct {

@@ -17,15 +17,15 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/goleak"
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/collectorstest"
 	"github.com/liveward/liveward/collectors/nats"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // broker is a server of its own, as a bank runs one.
 type broker struct {

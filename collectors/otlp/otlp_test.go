@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
 	logs "go.opentelemetry.io/proto/slim/otlp/logs/v1"
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/liveward/liveward/collectors"
@@ -24,9 +23,10 @@ import (
 	"github.com/liveward/liveward/collectors/otlp"
 	"github.com/liveward/liveward/collectors/push"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 const (
 	protobuf = "application/x-protobuf"

@@ -17,16 +17,16 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/klauspost/compress/zstd"
-	"go.uber.org/goleak"
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/collectorstest"
 	"github.com/liveward/liveward/collectors/s3"
 	"github.com/liveward/liveward/collectors/s3/sqsfake"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 const bucket = "liveness-logs"
 

@@ -13,16 +13,16 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/collectorstest"
 	"github.com/liveward/liveward/collectors/file/split"
 	"github.com/liveward/liveward/collectors/stdin"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func newCollector(r io.Reader) *stdin.Collector {
 	return stdin.New("piped", r, time.Now, slog.New(slog.DiscardHandler))

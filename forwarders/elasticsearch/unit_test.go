@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/liveward/liveward/forwarders"
 	"github.com/liveward/liveward/forwarders/forwarderstest"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/leaktest"
 )
 
 // answering is a forwarder to a server that answers with what handler says.
@@ -534,7 +534,7 @@ func TestSetupPlan(t *testing.T) {
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
-	before := goleak.IgnoreCurrent()
+	leaktest.Check(t)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Elastic-Product", "Elasticsearch")
 		fmt.Fprint(w, itemsJSON(201))
@@ -544,5 +544,4 @@ func TestCloseLeavesNothing(t *testing.T) {
 	must(t, f.Forward(t.Context(), forwarderstest.Docs(0, 1)))
 	f.Close()
 	srv.Close()
-	goleak.VerifyNone(t, before)
 }

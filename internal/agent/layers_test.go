@@ -21,7 +21,7 @@ const module = "github.com/liveward/liveward/"
 // alerting and forwarders never import one another.
 func floors() [][]string {
 	return [][]string{
-		{"internal/event", "internal/secret", "internal/generator", "internal/estest", "rules.d"},
+		{"internal/event", "internal/secret", "internal/generator", "internal/estest", "internal/leaktest", "rules.d"},
 		{"internal/strict"},
 		{"collectors", "rules", "alerting", "forwarders", "internal/privacy", "internal/enrich", "internal/join", "internal/journal"},
 		{"internal/pipeline"},
@@ -46,13 +46,14 @@ func doors() map[string][]string {
 		"github.com/prometheus/":   {"internal/agent"},
 		"github.com/slack-go/":     {"alerting/slack"},
 		"github.com/spf13/":        {"cmd/liveward"},
+		"go.uber.org/goleak":       {"internal/leaktest"},
 		"github.com/google/go-cmp": testPackages(),
 	}
 }
 
 // testPackages returns the packages that serve tests. Beside tests nothing imports them.
 func testPackages() []string {
-	return []string{"alerting/alertingtest", "alerting/slack/slackfake", "collectors/collectorstest", "collectors/s3/sqsfake", "forwarders/forwarderstest", "internal/estest"}
+	return []string{"alerting/alertingtest", "alerting/slack/slackfake", "collectors/collectorstest", "collectors/s3/sqsfake", "forwarders/forwarderstest", "internal/estest", "internal/leaktest"}
 }
 
 // commandImports returns what the command knows of the module: it has flags, printing and exit codes,

@@ -17,12 +17,11 @@ import (
 	"testing/fstest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/liveward/liveward/internal/agent"
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/join"
 	"github.com/liveward/liveward/internal/journal"
+	"github.com/liveward/liveward/internal/leaktest"
 	"github.com/liveward/liveward/internal/pipeline"
 	"github.com/liveward/liveward/internal/strict"
 	"github.com/liveward/liveward/rules"
@@ -33,8 +32,7 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
 		_ = f.Value.Set("8") // each has several journals
 	}
-	// The client's own: it is told of the end of a connection without being waited for.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/nats-io/nats.go/jetstream.(*jetStream).resetPendingAcksOnReconnect"))
+	leaktest.Main(m)
 }
 
 // burst is a rule on refused credentials; what is said of it beside the window decides nothing.
