@@ -21,6 +21,7 @@ import (
 
 	"github.com/liveward/liveward/collectors/s3/sqsfake"
 	"github.com/liveward/liveward/internal/journal"
+	"github.com/liveward/liveward/internal/loopback"
 )
 
 // What gateways and shippers send, vendors post, core banking exports and objects are named holds secrets,
@@ -39,7 +40,7 @@ func TestCanariesDoNotPassInputs(t *testing.T) {
 	}
 	store := httptest.NewServer(gofakes3.New(backend).Server())
 	defer store.Close()
-	pushed, otel, hook, stream, metrics := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
+	pushed, otel, hook, stream, metrics := loopback.Address(t), loopback.Address(t), loopback.Address(t), loopback.Address(t), loopback.Address(t)
 	r := newReceiver(t, fmt.Sprintf(`
   - {name: pushed, push: {listen: '%s'}, format: nginx_json}
   - {name: otel, otlp: {listen: '%s'}, format: nginx_json}

@@ -110,7 +110,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	var senders sync.WaitGroup
 	attacks := slices.Concat(badKeys(40), spoofs(45), farm(9), stolen())
 	senders.Go(func() {
-		for n := 0; traffic.Err() == nil; n++ {
+		for n := 0; traffic.Err() == nil || n < 4*len(attacks); n++ { // all attacks, however slow the calls are
 			c := genuine(n)
 			if i := n / 4; n%4 == 0 && i < len(attacks) {
 				c = attacks[i]
@@ -145,6 +145,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	stop()
 	senders.Wait()
 	a := w.startAgent()
+	w.awaitLog()
 	lines := w.logLines()
 	if int64(lines) != w.sent.Load() {
 		t.Fatalf("the gateway logged %d lines of %d requests", lines, w.sent.Load())

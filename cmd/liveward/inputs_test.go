@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/collectors/collectorstest"
+	"github.com/liveward/liveward/internal/loopback"
 )
 
 const (
@@ -219,7 +220,7 @@ func signature(key, body string) string {
 // A running agent takes what gateways and shippers send, each in its way, and refuses what has no
 // credential.
 func TestInputsOfARunningAgent(t *testing.T) {
-	kong, signed, mutual, otel, stream, secure, hook := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
+	kong, signed, mutual, otel, stream, secure, hook := loopback.Address(t), loopback.Address(t), loopback.Address(t), loopback.Address(t), loopback.Address(t), loopback.Address(t), loopback.Address(t)
 	r := newReceiver(t, fmt.Sprintf(`
   - {name: kong, push: {listen: '%s', path: /kong, tokens: ['${file:token}']}, format: kong_json}
   - {name: signed, push: {listen: '%s', signing_secrets: ['${file:secret}']}, format: nginx_json}
@@ -307,11 +308,11 @@ func TestInputsOfARunningAgent(t *testing.T) {
 // Another program has the port: the agent says so once, other inputs run, and the input comes up when
 // the port is free.
 func TestPortInUse(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := net.Listen("tcp", loopback.Address(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	free := freeAddress(t)
+	free := loopback.Address(t)
 	r := newReceiver(t, fmt.Sprintf(`
   - {name: late, push: {listen: '%s'}, format: nginx_json}
   - {name: other, push: {listen: '%s'}, format: nginx_json}
@@ -337,7 +338,7 @@ func TestPortInUse(t *testing.T) {
 // every request comes again until it is answered.
 func TestKilledBetweenReceiptAndAnswer(t *testing.T) {
 	const senders, kills = 4, 6
-	address := freeAddress(t)
+	address := loopback.Address(t)
 	r := newReceiver(t, fmt.Sprintf("  - {name: pushed, push: {listen: '%s'}, format: nginx_json}\n", address))
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -378,6 +379,11 @@ func TestKilledBetweenReceiptAndAnswer(t *testing.T) {
 		a.kill()
 	}
 	a := r.start(1)
+	await(t, "some lines to be acknowledged", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(acknowledged) >= 20
+	})
 	stop()
 	all.Wait()
 	r.await(acknowledged...)
@@ -385,8 +391,8 @@ func TestKilledBetweenReceiptAndAnswer(t *testing.T) {
 	if have := r.requests(); len(have) != len(acknowledged) {
 		t.Errorf("%d requests in the documents, %d acknowledged", len(have), len(acknowledged))
 	}
-	if len(acknowledged) < 20 || again < kills {
-		t.Errorf("only %d lines acknowledged and %d posts that came again: the agent was never in the middle of one", len(acknowledged), again)
+	if again < kills {
+		t.Errorf("only %d posts came again: the agent was never in the middle of one", again)
 	}
 	t.Logf("%d lines, %d kills, %d posts came again", len(acknowledged), kills, again)
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/liveward/liveward/alerting/slack/slackfake"
 	"github.com/liveward/liveward/internal/estest"
+	"github.com/liveward/liveward/internal/loopback"
 )
 
 // world is a bank's gateway with all that stands around the agent: a real nginx in front of a server
@@ -52,7 +53,7 @@ func newWorld(t *testing.T, es *estest.Server) *world {
 	w := &world{t: t, dir: t.TempDir(), es: es, slack: slackfake.New(slackfake.Options{})}
 	t.Cleanup(w.slack.Close)
 	w.namespace = w.es.Namespace(t)
-	w.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	w.client = &http.Client{Timeout: 4 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	w.binary = filepath.Join(w.dir, "liveward")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", w.binary, ".")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -96,11 +97,12 @@ func (w *world) startGateway() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.gateway = freeAddress(w.t)
+	w.gateway = loopback.Address(w.t)
 	conf := fmt.Sprintf(`
 daemon off; master_process off; pid nginx.pid; error_log error.log warn;
 events {}
 http {
+	keepalive_timeout 1h; # a connection that ends while a call is on its way is a call that is not counted
 	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
 	include %s;
 	upstream vendor { server %s; keepalive 16; }
@@ -248,7 +250,7 @@ type call struct {
 	play, key, from, tenant, subject, device, session, agent string
 }
 
-// send makes a call; it counts once the gateway has answered, because then it is in the log.
+// send makes a call; it counts once the gateway has answered.
 func (w *world) send(ctx context.Context, c call) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+w.gateway+"/v1/liveness/check", strings.NewReader("frame"))
 	if err != nil {
@@ -345,6 +347,12 @@ func (w *world) logs() []string {
 	return append(out, gatewayLog)
 }
 
+// awaitLog waits until the gateway has logged every call: it does so after it has answered.
+func (w *world) awaitLog() {
+	w.t.Helper()
+	await(w.t, "the gateway's log", func() bool { return int64(w.logLines()) >= w.sent.Load() })
+}
+
 // logLines counts the lines of all generations.
 func (w *world) logLines() int {
 	n := 0
@@ -390,16 +398,6 @@ func await(t testing.TB, what string, done func() bool) {
 			t.Fatalf("waited four minutes for %s", what)
 		}
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 type lockedBuffer struct {

@@ -21,6 +21,7 @@ const module = "github.com/liveward/liveward/"
 // alerting and forwarders never import one another.
 func floors() [][]string {
 	return [][]string{
+		{"internal/loopback"},
 		{"internal/event", "internal/secret", "internal/generator", "internal/estest", "internal/leaktest", "rules.d"},
 		{"internal/strict"},
 		{"collectors", "rules", "alerting", "forwarders", "internal/privacy", "internal/enrich", "internal/join", "internal/journal"},
@@ -53,7 +54,7 @@ func doors() map[string][]string {
 
 // testPackages returns the packages that serve tests. Beside tests nothing imports them.
 func testPackages() []string {
-	return []string{"alerting/alertingtest", "alerting/slack/slackfake", "collectors/collectorstest", "collectors/s3/sqsfake", "forwarders/forwarderstest", "internal/estest", "internal/leaktest"}
+	return []string{"alerting/alertingtest", "alerting/slack/slackfake", "collectors/collectorstest", "collectors/s3/sqsfake", "forwarders/forwarderstest", "internal/estest", "internal/leaktest", "internal/loopback"}
 }
 
 // commandImports returns what the command knows of the module: it has flags, printing and exit codes,

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/liveward/liveward/internal/loopback"
 )
 
 // startTimeout is how long a start may take; on a busy machine it takes a minute.
@@ -73,7 +75,12 @@ func Launch(o Options, detached bool) (*Server, error) {
 }
 
 func (s *Server) configure() error {
-	certs, err := newCertificates()
+	host := loopback.Host()
+	ports, err := loopback.Ports(host, 2)
+	if err != nil {
+		return err
+	}
+	certs, err := newCertificates(net.ParseIP(host))
 	if err != nil {
 		return err
 	}
@@ -82,11 +89,7 @@ func (s *Server) configure() error {
 		return err
 	}
 	s.CA, s.Fingerprint, s.Password = certs.ca, certs.fingerprint, hex.EncodeToString(secret)
-	ports, err := freePorts(2)
-	if err != nil {
-		return err
-	}
-	s.URL = "https://127.0.0.1:" + strconv.Itoa(ports[0])
+	s.URL = "https://" + net.JoinHostPort(host, strconv.Itoa(ports[0]))
 
 	conf := s.path("config")
 	for _, d := range []string{"config", "data", "logs", "tmp"} {
@@ -115,7 +118,7 @@ func (s *Server) configure() error {
 		"cluster.name: liveward-test",
 		"node.name: test",
 		"discovery.type: single-node",
-		"network.host: 127.0.0.1",
+		"network.host: " + host,
 		"http.port: " + strconv.Itoa(ports[0]),
 		"transport.port: " + strconv.Itoa(ports[1]),
 		"path.data: " + s.path("data"),
@@ -282,18 +285,4 @@ func (s *Server) Remove() {
 	}
 	s.Kill()
 	_ = os.RemoveAll(s.Dir) // a temporary directory: what is left does no harm
-}
-
-// freePorts picks ports that nobody listens on at the moment.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
