@@ -9,16 +9,10 @@ package nats
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/liveward/liveward/collectors"
 	"github.com/liveward/liveward/collectors/internal/deliver"
@@ -41,7 +35,9 @@ type Config struct {
 	Queue    string   // queue group of a core subject
 	Start    Start    // where a consumer begins that is not there yet
 	Login    Login
-	TLS      TLS
+	// TLS returns what the server is known by, and what it is shown. It is asked again at each
+	// connection. Nil: the system's authorities, and nothing to show.
+	TLS func() (TLS, error)
 	// Plaintext allows connections to other hosts without TLS.
 	Plaintext bool
 
@@ -62,39 +58,6 @@ const (
 	StartBeginning Start = "beginning"
 	StartEnd       Start = "end"
 )
-
-// Login is how the collector proves who it is. One way at most.
-type Login struct {
-	CredsFile      string // of a user's JWT and seed; read again at each connection
-	NkeyFile       string // of a seed
-	Token          string
-	User, Password string
-}
-
-// TLS is what the server is known by, and what the collector shows. PEM.
-type TLS struct {
-	CA          []byte // authorities to trust; the system's where empty
-	Certificate []byte
-	Key         []byte
-}
-
-func (t *TLS) config() (*tls.Config, error) {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if len(t.CA) > 0 {
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(t.CA) {
-			return nil, errors.New("CA holds no certificate")
-		}
-	}
-	if len(t.Certificate) > 0 || len(t.Key) > 0 {
-		pair, err := tls.X509KeyPair(t.Certificate, t.Key)
-		if err != nil {
-			return nil, fmt.Errorf("certificate and key: %w", err)
-		}
-		cfg.Certificates = []tls.Certificate{pair}
-	}
-	return cfg, nil
-}
 
 func (c *Config) defaults() {
 	count := func(v *int, d int) {
@@ -133,7 +96,6 @@ type Collector struct {
 	cfg     Config
 	now     func() time.Time
 	log     *slog.Logger
-	options []nats.Option
 	journal *deliver.Committer
 	known   *memory
 	stats   tally.Of[Stats]
@@ -154,7 +116,7 @@ func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Lo
 	if c.known, err = newMemory(c.journal.Durable()); err != nil {
 		return nil, fmt.Errorf("nats: %w", err)
 	}
-	if c.options, err = c.connection(); err != nil {
+	if _, err := c.connection(); err != nil { // it is made anew for each run
 		return nil, fmt.Errorf("nats: %w", err)
 	}
 	return c, nil
@@ -184,88 +146,18 @@ func (c *Config) validate() error {
 		if err != nil {
 			return err
 		}
-		if remote && !secure && !c.Plaintext && !c.TLS.given() {
+		if remote && !secure && !c.Plaintext && c.TLS == nil {
 			return errors.New("another host is spoken to without TLS: use tls://, or set allow_plaintext")
 		}
 	}
 	return nil
 }
 
-func (t *TLS) given() bool { return len(t.CA) > 0 || len(t.Certificate) > 0 }
-
-// address tells whether a URL leads to another host, and whether it wants TLS.
-func address(s string) (remote, secure bool, err error) {
-	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || u.Scheme != "nats" && u.Scheme != "tls" {
-		return false, false, errors.New("an address is no nats://host:port or tls://host:port")
-	}
-	if u.User != nil {
-		return false, false, errors.New("an address has a name or a password in it: log in by the keys for that")
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()), u.Scheme == "tls", nil
-}
-
-// connection is how the server is connected to.
-func (c *Collector) connection() ([]nats.Option, error) {
-	options := []nats.Option{
-		nats.Name("liveward " + c.cfg.Source), nats.Timeout(connectTime), nats.MaxReconnects(-1), nats.DrainTimeout(drainTime),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil {
-				c.log.Warn("connection is lost: connecting again", "error", err)
-			}
-		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { c.log.Info("connected again", "server", nc.ConnectedUrlRedacted()) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if !errors.Is(err, nats.ErrSlowConsumer) { // that is counted as lost
-				c.log.Warn("server reports", "error", err)
-			}
-		}),
-	}
-	secure := c.cfg.TLS.given()
-	for _, u := range c.cfg.URLs {
-		_, wanted, err := address(u)
-		if err != nil {
-			return nil, err
-		}
-		secure = secure || wanted
-	}
-	if secure {
-		cfg, err := c.cfg.TLS.config()
-		if err != nil {
-			return nil, fmt.Errorf("tls: %w", err)
-		}
-		options = append(options, nats.Secure(cfg))
-	}
-	switch l := c.cfg.Login; {
-	case l.CredsFile != "":
-		options = append(options, nats.UserCredentials(l.CredsFile))
-	case l.NkeyFile != "":
-		nkey, err := nats.NkeyOptionFromSeed(l.NkeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("nkey: %w", err)
-		}
-		options = append(options, nkey)
-	case l.Token != "":
-		options = append(options, nats.Token(l.Token))
-	case l.User != "":
-		options = append(options, nats.UserInfo(l.User, l.Password))
-	}
-	return options, nil
-}
-
 // Collect implements collectors.Collector.
 func (c *Collector) Collect(ctx context.Context, sink collectors.Sink) error {
-	options := nats.GetDefaultOptions()
-	options.Servers = c.cfg.URLs
-	for _, o := range c.options {
-		if err := o(&options); err != nil {
-			return fmt.Errorf("nats: %w", err)
-		}
-	}
-	nc, err := options.Connect()
+	nc, err := c.connect()
 	if err != nil {
-		return fmt.Errorf("nats: connect: %w", err)
+		return fmt.Errorf("nats: %w", err)
 	}
 	defer nc.Close()
 	c.log.Info("connected", "server", nc.ConnectedUrlRedacted())

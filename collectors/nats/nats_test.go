@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -397,52 +395,6 @@ func TestCoreSubjectLosesAndCounts(t *testing.T) {
 	if s := c.Stats(); s.Lost == 0 || lines+int(s.Lost) != sent {
 		t.Errorf("%d sent, %d lines, counted %+v", sent, lines, s)
 	}
-}
-
-// Each way to log in, with TLS; and none.
-func TestLogin(t *testing.T) {
-	ca := collectorstest.NewAuthority(t)
-	certificate, key := ca.Issue(t, "broker")
-	clientCertificate, clientKey := ca.Issue(t, "agent")
-	file := func(name string, content []byte) string {
-		path := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	cfg, err := server.GenTLSConfig(&server.TLSConfigOpts{
-		CertFile: file("cert.pem", certificate), KeyFile: file("key.pem", key), CaFile: file("ca.pem", ca.PEM), Verify: true,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := startBroker(t, func(o *server.Options) {
-		o.TLSConfig, o.TLSTimeout, o.TLSVerify = cfg, 5, true
-		o.Authorization = "token-of-the-broker"
-		o.JetStream = false
-	})
-	f := func(name string, ok bool, login nats.Login, tls nats.TLS) {
-		t.Helper()
-		c := newCollector(t, nats.Config{URLs: []string{b.ClientURL()}, Subjects: []string{"logs"}, Login: login, TLS: tls}, nil, time.Now)
-		sink := collectorstest.NewSink(t)
-		run := collectorstest.Start(t, c, sink)
-		if !ok {
-			err := run.Wait(t)
-			if err == nil || strings.Contains(err.Error(), "token-of") {
-				t.Errorf("%s: Collect returned %v", name, err)
-			}
-			return
-		}
-		sink.Wait("a tick", func() bool { _, ticks := sink.Counts(); return ticks > 0 })
-		run.Stop(t)
-	}
-	both := nats.TLS{CA: ca.PEM, Certificate: clientCertificate, Key: clientKey}
-	f("all", true, nats.Login{Token: "token-of-the-broker"}, both)
-	f("wrong token", false, nats.Login{Token: "token-of-nobody"}, both)
-	f("no token", false, nats.Login{}, both)
-	f("no client certificate", false, nats.Login{Token: "token-of-the-broker"}, nats.TLS{CA: ca.PEM})
-	f("another authority", false, nats.Login{Token: "token-of-the-broker"}, nats.TLS{CA: collectorstest.NewAuthority(t).PEM, Certificate: clientCertificate, Key: clientKey})
 }
 
 func TestConfig(t *testing.T) {

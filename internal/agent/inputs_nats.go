@@ -30,10 +30,7 @@ func (c *NATSConfig) plan(l *inputLoader) (maker, string) {
 		l.problem("ack_wait", "leaves no time to wait for the journal", "use 30s or more")
 	}
 	cfg.Login = c.login(l)
-	cfg.TLS.CA, cfg.TLS.Certificate = l.file("ca_file", c.CAFile), l.file("client_cert", c.ClientCert)
-	if !c.ClientKey.IsZero() {
-		cfg.TLS.Key = []byte(l.secret("client_key", c.ClientKey, 1))
-	}
+	cfg.TLS = c.tls(l)
 	l.try(func() error { _, err := nats.New(cfg, nil, time.Now, slog.New(slog.DiscardHandler)); return err })
 	return func(resume []event.Position, now func() time.Time, log *slog.Logger) (collectors.Collector, error) {
 		return nats.New(cfg, resume, now, log)
@@ -52,10 +49,12 @@ func (c *NATSConfig) login(l *inputLoader) nats.Login {
 		l.problem("", "several ways to log in", "use one of creds_file, nkey_file, token and user")
 	}
 	if !c.Token.IsZero() {
-		login.Token = l.secret("token", c.Token, 1)
+		l.secret("token", c.Token, 1)
+		login.Token = c.Token.reader()
 	}
 	if c.User != "" {
-		login.Password = l.secret("password", c.Password, 1)
+		l.secret("password", c.Password, 1)
+		login.Password = c.Password.reader()
 	}
 	for key, path := range map[string]string{"creds_file": c.CredsFile, "nkey_file": c.NkeyFile} {
 		if path == "" {
@@ -72,16 +71,44 @@ func (c *NATSConfig) login(l *inputLoader) nats.Login {
 	return login
 }
 
-// file reads a file that is no secret.
-func (l *inputLoader) file(key, path string) []byte {
-	if path == "" {
+// tls checks the files of certificates, and returns what reads them; nil where there are none.
+func (c *NATSConfig) tls(l *inputLoader) func() (nats.TLS, error) {
+	if c.CAFile == "" && c.ClientCert == "" && c.ClientKey.IsZero() {
 		return nil
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
+	if !c.ClientKey.IsZero() {
+		l.secret("client_key", c.ClientKey, 1)
+	}
+	l.file("ca_file", c.CAFile)
+	l.file("client_cert", c.ClientCert)
+	return func() (t nats.TLS, err error) {
+		if c.CAFile != "" {
+			if t.CA, err = os.ReadFile(c.CAFile); err != nil {
+				return t, fmt.Errorf("ca_file: %w", err)
+			}
+		}
+		if c.ClientCert != "" {
+			if t.Certificate, err = os.ReadFile(c.ClientCert); err != nil {
+				return t, fmt.Errorf("client_cert: %w", err)
+			}
+		}
+		key, err := c.ClientKey.Resolve()
+		if err != nil {
+			return t, fmt.Errorf("client_key: %w", err)
+		}
+		t.Key = []byte(key.Reveal())
+		return t, nil
+	}
+}
+
+// file looks whether a file that is no secret can be read.
+func (l *inputLoader) file(key, path string) {
+	if path == "" {
+		return
+	}
+	if _, err := os.ReadFile(path); err != nil {
 		l.problem(key, err.Error(), "")
 	}
-	return b
 }
 
 func (c *NATSConfig) what(input string) string {

@@ -109,6 +109,14 @@ func (r SecretRef) Resolve() (secret.String, error) {
 	return secret.New(text), nil
 }
 
+// reader reads the secret each time it is called: one that was replaced needs no restart.
+func (r SecretRef) reader() func() (string, error) {
+	return func() (string, error) {
+		s, err := r.Resolve()
+		return s.Reveal(), err
+	}
+}
+
 // decodeAPIKey accepts an Elasticsearch API key as "id:key" or already encoded.
 func decodeAPIKey(s string) string {
 	if strings.Contains(s, ":") {
