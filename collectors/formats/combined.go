@@ -61,11 +61,11 @@ func (f *combined) Parse(line []byte, ev *event.Event) error {
 	if open < 1 {
 		return errNoRequest
 	}
-	ns, ok := f.clock.parse(event.Slot(line[open+1:end]), epochAuto, f.loc)
+	at, ok := f.clock.parse(event.Slot(line[open+1:end]), epochAuto, f.loc)
 	if !ok {
 		return errNoTime
 	}
-	ev.SetTime(event.Timestamp, ns)
+	at.set(ev, event.Timestamp)
 	if err := f.prefix(event.Slot(bytes.TrimRight(line[:open], " ")), ev); err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func newPeeler(opt Options) peeler {
 
 // peel returns the text inside. It is a part of the line, or stands in memory that is not used again.
 func (p *peeler) peel(line []byte) ([]byte, error) {
-	p.outer.time = 0
+	p.outer.time = instant{}
 	kind := p.kind
 	for range maxEnvelopes {
 		text, ok, err := p.one(line, kind)
@@ -169,8 +169,8 @@ func (p *peeler) cri(line []byte) ([]byte, bool, error) {
 
 // at notes the time of an envelope. That of the innermost one that has any counts.
 func (p *peeler) at(b []byte) {
-	if ns, ok := parseTime(event.Slot(b), epochAuto, p.loc); ok {
-		p.outer.time = ns
+	if at, ok := parseTime(event.Slot(b), epochAuto, p.loc); ok {
+		p.outer.time = at
 	}
 }
 

@@ -71,9 +71,9 @@ func (p *peeler) syslogTime(b []byte) (rest []byte, ok bool) {
 		if n < 19 || n > maxStamp || b[4] != '-' || b[10] != 'T' {
 			return nil, false
 		}
-		ns, ok := parseTime(event.Slot(b[:n]), epochAuto, p.loc)
+		at, ok := parseTime(event.Slot(b[:n]), epochAuto, p.loc)
 		if ok {
-			p.outer.time = ns
+			p.outer.time = at
 		}
 		return b[n:], ok
 	}
@@ -92,7 +92,7 @@ func (p *peeler) syslogTime(b []byte) (rest []byte, ok bool) {
 }
 
 // yearless is the time without a year that is nearest to now and not more than two days after it.
-func yearless(now time.Time, month, day, hour, minute, sec int, loc *time.Location) int64 {
+func yearless(now time.Time, month, day, hour, minute, sec int, loc *time.Location) instant {
 	if loc == nil {
 		loc = time.UTC
 	}
@@ -103,7 +103,9 @@ func yearless(now time.Time, month, day, hour, minute, sec int, loc *time.Locati
 	case t.Before(now.AddDate(-1, 0, 2)):
 		t = time.Date(t.Year()+1, time.Month(month), day, hour, minute, sec, 0, loc)
 	}
-	return t.UnixNano()
+	_, offset := t.Zone()
+	at, fold := localSeconds(t.Unix()+int64(offset), loc)
+	return instant{at * 1e9, fold * 1e9}
 }
 
 // syslog5424 peels what follows the version: time host program process message-id structured-data.

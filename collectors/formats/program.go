@@ -233,16 +233,16 @@ func (f *mapFormat) run(o *op, ev *event.Event) {
 
 // setSum sets a time that the log gives as start and duration.
 func (f *mapFormat) setSum(ev *event.Event, o *op, text string) bool {
-	ns, ok := f.clock.parse(text, o.epoch, f.loc)
+	at, ok := f.clock.parse(text, o.epoch, f.loc)
 	if !ok {
 		return false
 	}
 	if s := f.scan.get(o.plus); s.kind == kindNumber || s.kind == kindString {
-		if d, ok := scaleDecimal(f.value(s, ev), o.plusUnit); ok && d > 0 && ns <= 1<<63-1-d {
-			ns += d
+		if d, ok := scaleDecimal(f.value(s, ev), o.plusUnit); ok {
+			at = at.plus(d)
 		}
 	}
-	ev.SetTime(o.to, ns)
+	at.set(ev, o.to)
 	return true
 }
 
@@ -353,9 +353,9 @@ func (f *mapFormat) assign(ev *event.Event, o *op, text string) bool {
 	case asBool:
 		return setBool(ev, o.to, text)
 	case asTime:
-		ns, ok := f.clock.parse(text, o.epoch, f.loc)
+		at, ok := f.clock.parse(text, o.epoch, f.loc)
 		if ok {
-			ev.SetTime(o.to, ns)
+			at.set(ev, o.to)
 		}
 		return ok
 	case asDuration:

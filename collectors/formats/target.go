@@ -41,7 +41,7 @@ func reserved(id event.ID) (hint string, no bool) {
 	case event.GatewayProduct, event.ObserverProduct, event.EventProvider:
 		return "it is the map's product: or name", true
 	case event.AgentID, event.AgentVersion, event.ECSVersion, event.EventCreated, event.EventDataset, event.EventID,
-		event.LivewardJoinAccounts, event.LivewardJoinAge, event.LivewardJoinConsent, event.LivewardJoinEvents,
+		event.LivewardAmbiguous, event.LivewardJoinAccounts, event.LivewardJoinAge, event.LivewardJoinConsent, event.LivewardJoinEvents,
 		event.LivewardJoinKind, event.LivewardJoinProblems, event.LivewardJoinStatus, event.LivewardJoinSubject, event.LivewardJoinVerdict, event.LivewardLate, event.LivewardMappingGap, event.LivewardOffset, event.LivewardPrivacyCount,
 		event.LivewardPrivacyDropped, event.LivewardSkewed, event.LivewardSource, event.LogFilePath, event.Message,
 		event.NetworkProtocol, event.ObserverType, event.Tags:

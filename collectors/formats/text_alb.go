@@ -48,11 +48,11 @@ func (f *alb) Parse(line []byte, ev *event.Event) error {
 	if n < albMinFields {
 		return errShort
 	}
-	ns, ok := parseTime(event.Slot(v[1]), epochAuto, f.loc)
+	at, ok := parseTime(event.Slot(v[1]), epochAuto, f.loc)
 	if !ok {
 		return errNoTime
 	}
-	ev.SetTime(event.Timestamp, ns)
+	at.set(ev, event.Timestamp)
 	setText(ev, event.GatewayRoute, event.Slot(v[2]))
 	if len(v[3]) > 1 {
 		setPeer(ev, v[3])

@@ -93,10 +93,9 @@ func (f *cef) Parse(line []byte, ev *event.Event) error {
 		f.customValue(f.labels[i], f.values[i], ev, &found)
 	}
 	if !ev.Has(event.Timestamp) {
-		if f.outer.at() == 0 {
+		if !f.outer.set(ev) {
 			return errNoTime
 		}
-		ev.SetTime(event.Timestamp, f.outer.at())
 	}
 	if foldAny(act, "blocked", "block", "deny", "denied", "drop", "REQ_BLOCKED", "REQ_BLOCKED_SESSION") ||
 		bytes.HasPrefix(act, []byte("REQ_BLOCKED")) || bytes.HasPrefix(act, []byte("REQ_BAD_")) {
@@ -191,8 +190,8 @@ func (f *cef) pair(o *op, key, value []byte, ev *event.Event, found *findings) {
 		return
 	}
 	if o.to == event.Timestamp && !ev.Has(event.Timestamp) {
-		if ns, ok := cefTime(event.Slot(value), f.loc); ok {
-			ev.SetTime(event.Timestamp, ns)
+		if at, ok := cefTime(event.Slot(value), f.loc); ok {
+			at.set(ev, event.Timestamp)
 		}
 		return
 	}
@@ -268,12 +267,12 @@ func cefKey(k []byte) bool {
 
 // cefTime reads milliseconds since the epoch, Mar 14 2026 09:12:44[.101][ zone], and what parseTime
 // reads.
-func cefTime(s string, loc *time.Location) (int64, bool) {
+func cefTime(s string, loc *time.Location) (instant, bool) {
 	if len(s) < 20 || s[3] != ' ' || s[6] != ' ' || s[11] != ' ' {
 		return parseTime(s, epochAuto, loc)
 	}
 	if len(s) > 48 {
-		return 0, false
+		return instant{}, false
 	}
 	var buf [64]byte
 	b := append(append(append(append(append(buf[:0], s[4:6]...), '/'), s[:3]...), '/'), s[7:11]...)

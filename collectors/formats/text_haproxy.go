@@ -309,7 +309,7 @@ func (f *haproxy) request(w *words, ev *event.Event) error {
 }
 
 // failure reads a line about a connection on which no request came.
-func (f *haproxy) failure(start int64, frontend, message []byte, ev *event.Event) error {
+func (f *haproxy) failure(start instant, frontend, message []byte, ev *event.Event) error {
 	message = bytes.TrimLeft(message, " ")
 	for _, m := range [...]struct{ begins, flag, reason string }{
 		{"SSL handshake failure", flagTLSHandshake, "SSL handshake failure"},
@@ -332,7 +332,7 @@ func (f *haproxy) failure(start int64, frontend, message []byte, ev *event.Event
 		name, _, _ := bytes.Cut(frontend, []byte{'/'})
 		setText(ev, event.GatewayRoute, event.Slot(bytes.TrimSuffix(name, []byte{'~'})))
 		ev.SetBool(event.TLSEstablished, false)
-		ev.SetTime(event.Timestamp, start)
+		start.set(ev, event.Timestamp)
 		f.finish(ev)
 		return nil
 	}

@@ -58,9 +58,9 @@ func (f *krakend) time(b []byte, ev *event.Event) (rest []byte, ok bool) {
 	}
 	var buf [32]byte
 	text := append(append(append(buf[:0], b[:10]...), ' '), clock[:n]...)
-	ns, ok := parseTime(event.Slot(text), epochAuto, f.loc)
+	at, ok := parseTime(event.Slot(text), epochAuto, f.loc)
 	if ok {
-		ev.SetTime(event.Timestamp, ns)
+		at.set(ev, event.Timestamp)
 	}
 	return clock[n:], ok
 }
@@ -143,12 +143,8 @@ var krakendComponents = [...]struct{ component, flag, reason, auth string }{
 func (f *krakend) component(line []byte, ev *event.Event) error {
 	rest, hasTag := bytes.CutPrefix(line, []byte("[KRAKEND] "))
 	rest, ok := f.time(rest, ev)
-	if !ok {
-		if ns := f.outer.at(); ns > 0 {
-			ev.SetTime(event.Timestamp, ns)
-		} else {
-			return errNoTime
-		}
+	if !ok && !f.outer.set(ev) {
+		return errNoTime
 	}
 	head := rest[:min(len(rest), 48)]
 	if !hasTag && !bytes.Contains(head, []byte("KRAKEND ")) {

@@ -125,10 +125,9 @@ func (f *logfmt) Parse(line []byte, ev *event.Event) error {
 		return errNotFormat
 	}
 	if !ev.Has(event.Timestamp) {
-		if f.outer.at() == 0 {
+		if !f.outer.set(ev) {
 			return errNoTime
 		}
-		ev.SetTime(event.Timestamp, f.outer.at())
 	}
 	if pairs >= 3 && bare == 0 && (ev.Has(event.HTTPResponseStatusCode) || ev.Has(event.URLPath) || ev.Has(event.LivenessDecisionRaw)) {
 		f.points = 4

@@ -80,11 +80,11 @@ func (f *nginxError) Parse(line []byte, ev *event.Event) error {
 	if len(line) < 24 || line[4] != '/' || line[7] != '/' || line[19] != ' ' || line[20] != '[' {
 		return errNotFormat
 	}
-	ns, ok := parseTime(event.Slot(line[:19]), epochAuto, f.loc)
+	at, ok := parseTime(event.Slot(line[:19]), epochAuto, f.loc)
 	if !ok {
 		return errNoTime
 	}
-	ev.SetTime(event.Timestamp, ns)
+	at.set(ev, event.Timestamp)
 	level, rest, ok := bytes.Cut(line[21:], []byte("] "))
 	if !ok || len(level) > 6 {
 		return errNotFormat

@@ -68,8 +68,8 @@ func (o *op) assign(ev *event.Event, s string, loc *time.Location) {
 	case asFloat:
 		setFloat(ev, o.to, s, 1)
 	case asTime:
-		if ns, ok := parseTime(s, epochAuto, loc); ok {
-			ev.SetTime(o.to, ns)
+		if at, ok := parseTime(s, epochAuto, loc); ok {
+			at.set(ev, o.to)
 		}
 	case asDuration:
 		setDuration(ev, o.to, s, o.unit)

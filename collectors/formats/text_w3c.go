@@ -156,11 +156,11 @@ func (f *w3c) Parse(line []byte, ev *event.Event) error {
 		return errNoTime
 	}
 	text := append(append(append(buf[:0], date...), ' '), clock...)
-	ns, ok := parseTime(event.Slot(text), epochAuto, f.loc)
+	at, ok := parseTime(event.Slot(text), epochAuto, f.loc)
 	if !ok {
 		return errNoTime
 	}
-	ev.SetTime(event.Timestamp, ns)
+	at.set(ev, event.Timestamp)
 	substatus(status, sub, ev)
 	finish(ev, "iis_w3c", "iis")
 	return nil

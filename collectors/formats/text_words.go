@@ -110,11 +110,8 @@ func setCount(ev *event.Event, id event.ID, b []byte) bool {
 }
 
 // setEnd sets the time of the call: when it began, plus how long it took.
-func setEnd(ev *event.Event, start int64) {
-	if d := ev.Int(event.EventDuration); d > 0 && start <= 1<<63-1-d {
-		start += d
-	}
-	ev.SetTime(event.Timestamp, start)
+func setEnd(ev *event.Event, start instant) {
+	start.plus(ev.Int(event.EventDuration)).set(ev, event.Timestamp)
 }
 
 // setPeer sets source.ip and source.port from address:port, where the address may have colons and no
@@ -224,13 +221,14 @@ func goDuration(s string) (int64, bool) {
 // outer is what the envelope around a line says, for formats whose lines may lack it. A format and
 // its envelope share it.
 type outer struct {
-	time int64 // nanoseconds since the epoch, 0 if it says none
+	time instant // zero if it says none
 }
 
-// at is the envelope's time.
-func (o *outer) at() int64 {
-	if o == nil {
-		return 0
+// set makes the envelope's time the event's, and tells whether it says any.
+func (o *outer) set(ev *event.Event) bool {
+	if o == nil || o.time.ns <= 0 {
+		return false
 	}
-	return o.time
+	o.time.set(ev, event.Timestamp)
+	return true
 }

@@ -21,7 +21,7 @@ const (
 // parseTime reads RFC 3339 and its relatives (any number of digits, any zone, a blank or a slash
 // where others have T and -), the common log format, and numbers since the epoch. Times without a zone
 // are taken in loc. Only 1970 to 2261 are times: what nanoseconds can hold.
-func parseTime(s string, unit epochUnit, loc *time.Location) (int64, bool) {
+func parseTime(s string, unit epochUnit, loc *time.Location) (instant, bool) {
 	var c clock
 	return c.parse(s, unit, loc)
 }
@@ -30,22 +30,45 @@ func parseTime(s string, unit epochUnit, loc *time.Location) (int64, bool) {
 type clock struct {
 	text    [20]byte // date and time of day of the last line
 	length  int
-	seconds int64 // what they mean
+	seconds int64          // what they mean, were the zone UTC
+	loc     *time.Location // local and fold are what they mean there; nil where no line has asked
+	local   int64
+	fold    int64
 }
 
-func (c *clock) parse(s string, unit epochUnit, loc *time.Location) (int64, bool) {
+func (c *clock) parse(s string, unit epochUnit, loc *time.Location) (instant, bool) {
 	n := dateLength(s)
 	if n == 0 {
-		return parseEpoch(s, unit)
+		ns, ok := parseEpoch(s, unit)
+		return instant{ns: ns}, ok
 	}
 	if n != c.length || s[:n] != string(c.text[:n]) {
 		seconds, ok := parseDate(s[:n])
 		if !ok {
-			return 0, false
+			return instant{}, false
 		}
-		c.length, c.seconds = copy(c.text[:], s[:n]), seconds
+		c.length, c.seconds, c.loc = copy(c.text[:], s[:n]), seconds, nil
 	}
-	return addRest(c.seconds, s[n:], loc)
+	frac, rest, ok := cutFraction(s[n:])
+	if !ok {
+		return instant{}, false
+	}
+	if rest == "" && loc != nil && loc != time.UTC {
+		if c.loc != loc {
+			c.loc = loc
+			c.local, c.fold = localSeconds(c.seconds, loc)
+		}
+		at := instant{c.local*1e9 + frac, c.fold * 1e9}
+		return at, at.ns >= 0
+	}
+	offset := 0
+	if rest != "" {
+		if offset, ok = zone(rest); !ok {
+			return instant{}, false
+		}
+	}
+	ns := (c.seconds-int64(offset))*1e9 + frac
+	return instant{ns: ns}, ns >= 0
 }
 
 // dateLength returns the length of the date and time of day that s begins with, or 0.
@@ -86,33 +109,20 @@ func parseDate(s string) (int64, bool) {
 	return daysSinceEpoch(year, month, day)*86400 + int64(hour*3600+minute*60+sec), true
 }
 
-// addRest adds what follows the time of day: the fraction and the zone, which is loc if there is none.
-func addRest(seconds int64, s string, loc *time.Location) (int64, bool) {
-	var frac int64
+// cutFraction reads the fraction of a second that may follow the time of day, and returns what stands
+// behind it: the zone, or nothing.
+func cutFraction(s string) (ns int64, rest string, ok bool) {
 	if len(s) > 1 && (s[0] == '.' || s[0] == ',') {
-		var n int
-		if frac, n = fraction(s[1:]); n == 0 {
-			return 0, false
+		n := 0
+		if ns, n = fraction(s[1:]); n == 0 {
+			return 0, "", false
 		}
 		s = s[1+n:]
 	}
 	if len(s) > 0 && s[0] == ' ' {
 		s = s[1:]
 	}
-	if s == "" {
-		if loc != nil && loc != time.UTC {
-			t := time.Unix(seconds, 0).UTC()
-			ns := time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), int(frac), loc).UnixNano()
-			return ns, ns >= 0
-		}
-		s = "Z"
-	}
-	offset, ok := zone(s)
-	if !ok {
-		return 0, false
-	}
-	ns := (seconds-int64(offset))*1e9 + frac
-	return ns, ns >= 0
+	return ns, s, true
 }
 
 // zone reads Z, UTC, GMT, +07:00, +0700 or +07 and returns seconds east of Greenwich.

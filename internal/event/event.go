@@ -19,6 +19,13 @@ const MaxLabels = 16
 // Label is one entry of the open labels.* part of a document.
 type Label struct{ Key, Value string }
 
+// Fold is a time written without a zone, in the hour that comes twice when clocks go back. It means two
+// instants, in nanoseconds since the epoch.
+type Fold struct {
+	ID            ID // the field
+	First, Second int64
+}
+
 // Event is one call, as typed slots. Absent is not zero: a presence set says which slots hold a
 // value. Strings are slots into the batch's block or into the event's own scratch; they are valid
 // until Reset. An Event belongs to one goroutine.
@@ -31,6 +38,10 @@ type Event struct {
 	// Labels are the open part: labels.<key>.
 	Labels []Label
 
+	// Folds are the times that mean two instants. They are no part of the document: the pipeline settles
+	// which of the two it was.
+	Folds []Fold
+
 	scratch []byte
 	layouts *[layouts]layout // what its encoder has learned
 }
@@ -39,6 +50,7 @@ type Event struct {
 func (e *Event) Reset() {
 	e.present = [presentWords]uint64{}
 	e.Labels = e.Labels[:0]
+	e.Folds = e.Folds[:0]
 	e.scratch = e.scratch[:0]
 }
 
@@ -111,6 +123,12 @@ func (e *Event) Bool(id ID) bool { return e.Has(id) && e.num[id] == 1 }
 
 // SetTime sets a Date field to nanoseconds since the epoch, UTC.
 func (e *Event) SetTime(id ID, ns int64) { e.num[id] = uint64(ns); e.mark(id) }
+
+// SetFold sets a Date field to the first of the two instants its text means.
+func (e *Event) SetFold(id ID, first, second int64) {
+	e.SetTime(id, first)
+	e.Folds = append(e.Folds, Fold{id, first, second})
+}
 
 // Time returns a Date field in nanoseconds since the epoch, or 0 where absent.
 func (e *Event) Time(id ID) int64 { return e.Int(id) }

@@ -102,6 +102,7 @@ const (
 	LivenessTransactionID
 	LivenessVendor
 	LivenessViolation
+	LivewardAmbiguous
 	LivewardHealthComponent
 	LivewardHealthEvicted
 	LivewardHealthLateShare
@@ -320,6 +321,7 @@ var fields = [NumFields]Field{
 	LivenessTransactionID:          {Name: "liveness.transaction_id", Type: Keyword, Class: Identifier, ECS: false, Doc: "The vendor's transaction."},
 	LivenessVendor:                 {Name: "liveness.vendor", Type: Keyword, Class: Identifier, ECS: false, Doc: "Vendor that answered."},
 	LivenessViolation:              {Name: "liveness.violation", Type: Keyword, Class: Plain, ECS: false, Doc: "How the answer broke the vendor's contract; found by the vendor map.", Enum: []string{"score_range", "verdict_vs_score", "no_verdict", "unknown_code"}},
+	LivewardAmbiguous:              {Name: "liveward.ambiguous", Type: Bool, Class: Plain, ECS: false, Doc: "The line's time has no zone and stands in the hour that comes twice when clocks go back; which pass it was is told from the lines before it."},
 	LivewardHealthComponent:        {Name: "liveward.health.component", Type: Keyword, Class: Plain, ECS: false, Doc: "What a health event is about: an input, a rule, or the agent.", Enum: []string{"agent", "input", "rule"}},
 	LivewardHealthEvicted:          {Name: "liveward.health.evicted", Type: Long, Class: Plain, ECS: false, Doc: "Keys that the rule forgot for want of room, in the last ten minutes."},
 	LivewardHealthLateShare:        {Name: "liveward.health.late_share", Type: Double, Class: Plain, ECS: false, Doc: "Share of late events among the input's, in the last ten minutes."},

@@ -19,7 +19,7 @@ func decode(doc []byte) *event.Event {
 // derive makes ev a derived event. What says where a line was read is taken out: it is of no line.
 func derive(ev *event.Event, kind, status string, at int64) {
 	for _, id := range [...]event.ID{
-		event.EventCreated, event.LivewardOffset, event.LogFilePath, event.LivewardLate, event.LivewardSkewed,
+		event.EventCreated, event.LivewardOffset, event.LogFilePath, event.LivewardAmbiguous, event.LivewardLate, event.LivewardSkewed,
 		event.LivewardPrivacyDropped, event.LivewardPrivacyCount, event.LivewardMappingGap,
 	} {
 		ev.Clear(id)

@@ -25,6 +25,7 @@ type Totals struct {
 	Skipped     int64 // directives of formats, which give no document
 	Late        int64
 	Skewed      int64
+	Ambiguous   int64            // of the hour that comes twice, without a zone
 	MappingGaps int64            // values a vendor map does not know
 	Dropped     int64            // values privacy dropped or masked
 	Kinds       map[string]int64 // lines by kind of what privacy dropped
@@ -124,6 +125,7 @@ func (t *Totals) addTotals(o *Totals) {
 	t.Skipped += o.Skipped
 	t.Late += o.Late
 	t.Skewed += o.Skewed
+	t.Ambiguous += o.Ambiguous
 	t.MappingGaps += o.MappingGaps
 	t.Dropped += o.Dropped
 	t.Refused += o.Refused
@@ -152,6 +154,9 @@ func (t *Totals) add(ev *event.Event, quarantined bool) {
 	t.Events++
 	if ev.Bool(event.LivewardLate) {
 		t.Late++
+	}
+	if ev.Bool(event.LivewardAmbiguous) {
+		t.Ambiguous++
 	}
 	if ev.Bool(event.LivewardSkewed) {
 		t.Skewed++

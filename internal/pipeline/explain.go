@@ -227,7 +227,8 @@ func (x *Explainer) detail(stage, name string, from map[string]string) string {
 	case stageEnrich:
 		return enrichStep(name)
 	case stageAgent:
-		if name == "liveward.late" || name == "liveward.skewed" {
+		switch name {
+		case "@timestamp", "liveward.ambiguous", "liveward.late", "liveward.skewed":
 			return "time against its source"
 		}
 		return "where the line was read"

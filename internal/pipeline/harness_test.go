@@ -150,9 +150,15 @@ type bench struct {
 
 func newBench(t testing.TB, set *rules.Set) *bench {
 	t.Helper()
+	return newBenchOf(t, set, "nginx_json", "UTC")
+}
+
+// newBenchOf is a bench whose logs have another format, or another zone where they name none.
+func newBenchOf(t testing.TB, set *rules.Set, format, timezone string) *bench {
+	t.Helper()
 	cfg := agent.Default()
 	cfg.Agent.ID, cfg.Agent.Data = "a", t.TempDir()
-	cfg.Inputs = []agent.InputConfig{{Name: "gw", Paths: []string{"x"}, Format: "nginx_json", MaxLine: 1 << 20, Start: "beginning", Timezone: "UTC"}}
+	cfg.Inputs = []agent.InputConfig{{Name: "gw", Paths: []string{"x"}, Format: format, MaxLine: 1 << 20, Start: "beginning", Timezone: timezone}}
 	cfg.Inputs[0].Lateness = strict.Duration(pipeline.DefaultLateness)
 	plan, err := agent.PrepareDemo(cfg, "")
 	if err != nil {

@@ -204,6 +204,10 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 		if p.Recovers {
 			ev.SetLabel("replay", "deadletter")
 		}
+		if len(ev.Folds) > 0 {
+			p.settle(ev, pos, ingest)
+			p.trace(stageAgent)
+		}
 		p.Vendors.Apply(ev, p.Vendor)
 		p.trace(stageVendor)
 		p.Enrich.Apply(ev)

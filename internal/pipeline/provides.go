@@ -7,7 +7,7 @@ import "github.com/liveward/liveward/internal/event"
 func Provides(id event.ID) bool {
 	switch id {
 	case event.Timestamp, event.AgentID, event.AgentVersion, event.HostName, event.EventID, event.EventCreated,
-		event.LivewardLate, event.LivewardMappingGap, event.LivewardOffset, event.LivewardPrivacyCount,
+		event.LivewardAmbiguous, event.LivewardLate, event.LivewardMappingGap, event.LivewardOffset, event.LivewardPrivacyCount,
 		event.LivewardPrivacyDropped, event.LivewardSkewed, event.LivewardSource, event.LogFilePath,
 		event.ErrorMessage, event.Message: // the last two of a quarantined line
 		return true
