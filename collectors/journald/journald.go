@@ -46,6 +46,10 @@ const (
 	quietTime = 500 * time.Millisecond
 	firstRest = time.Second // before journalctl is started again
 	longRest  = 30 * time.Second
+	// lookAgain is for how long a journalctl that follows may have nothing to say before another one is
+	// asked. It looks by the number of entries whether there is a new one; systemd counts an entry before
+	// it is found by its unit, and one that was counted and not found is not looked for until the next.
+	lookAgain = 30 * time.Second
 )
 
 // Collector follows one journal.
@@ -55,6 +59,7 @@ type Collector struct {
 	log     *slog.Logger
 	tick    time.Duration
 	quiet   time.Duration // without an entry, until the source counts as idle
+	afresh  time.Duration // without an entry, until another journalctl is asked
 	program string
 
 	pos   event.Position // as it was made durable
@@ -87,7 +92,7 @@ func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Lo
 		return nil, fmt.Errorf("journald: %s is not to be found: it comes with systemd, on the host whose journal is read", cfg.Program)
 	}
 	c := &Collector{
-		cfg: cfg, now: now, log: log.With("component", "collectors/journald", "source", cfg.Source), tick: tickEvery, quiet: quietTime,
+		cfg: cfg, now: now, log: log.With("component", "collectors/journald", "source", cfg.Source), tick: tickEvery, quiet: quietTime, afresh: lookAgain,
 		program: program, pos: event.Position{Source: cfg.Source, Path: Path, Ordinal: 1},
 	}
 	for _, p := range resume {
@@ -128,7 +133,7 @@ func (c *Collector) again(ctx context.Context, sink collectors.Sink, mode mode) 
 	for rest := firstRest; ; rest = min(2*rest, longRest) {
 		before := c.pos.Cursor
 		err := c.run(ctx, sink, mode)
-		if err == nil && mode != modeFollow || ctx.Err() != nil {
+		if err == nil && mode != modeFollow || errors.Is(err, errAfresh) || ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if refused, ok := errors.AsType[sinkError](err); ok {
@@ -149,6 +154,9 @@ func (c *Collector) again(ctx context.Context, sink collectors.Sink, mode mode) 
 }
 
 var errEnded = errors.New("it was stopped")
+
+// errAfresh ends a journalctl that has had nothing to say for a while.
+var errAfresh = errors.New("another journalctl is to look")
 
 // sinkError is what the sink ended the collector with.
 type sinkError struct{ error }
@@ -181,9 +189,10 @@ func (c *Collector) run(ctx context.Context, sink collectors.Sink, mode mode) er
 		return err
 	}
 	defer p.stop()
-	tick, quiet := time.NewTicker(c.tick), time.NewTimer(c.quiet)
+	tick, quiet, afresh := time.NewTicker(c.tick), time.NewTimer(c.quiet), time.NewTimer(c.afresh)
 	defer tick.Stop()
 	defer quiet.Stop()
+	defer afresh.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -194,6 +203,10 @@ func (c *Collector) run(ctx context.Context, sink collectors.Sink, mode mode) er
 			}
 		case <-quiet.C:
 			c.idle = mode == modeFollow
+		case <-afresh.C:
+			if mode == modeFollow {
+				return errAfresh
+			}
 		case k, more := <-p.chunks:
 			if !more {
 				err := p.wait()
@@ -202,8 +215,9 @@ func (c *Collector) run(ctx context.Context, sink collectors.Sink, mode mode) er
 				}
 				return err
 			}
-			c.idle = false
+			c.idle = c.idle && len(k.lines) == 0 // the entry that was known already is no news
 			quiet.Reset(c.quiet)
+			afresh.Reset(c.afresh)
 			err := c.putChunk(ctx, sink, k, mode)
 			p.free <- k
 			if err != nil {

@@ -298,6 +298,29 @@ func TestBrokenJournalctl(t *testing.T) {
 	}
 }
 
+// TestEntryThatIsPassedOver holds that an entry that a journalctl does not see, though it follows, is seen
+// by the next one, and that this is no failure.
+func TestEntryThatIsPassedOver(t *testing.T) {
+	j, sink := newJournal(t), collectorstest.NewSink(t)
+	asked := filepath.Join(t.TempDir(), "asked")
+	cfg := j.config()
+	cfg.Program = fake(t, `entry() { printf '__CURSOR=s=1;i=%d\nMESSAGE=line %d\n\n' "$1" "$1"; }
+entry 1
+case "$*" in *--follow*)
+	if [ -e `+asked+` ]; then entry 2; fi
+	touch `+asked+`
+	exec sleep 100 ;;
+esac`)
+	c := j.collector(cfg, nil, time.Now)
+	c.SetLookAgain(200 * time.Millisecond)
+	run := collectorstest.Start(t, c, sink)
+	sink.WaitLines(2)
+	run.Stop(t)
+	if diff := cmp.Diff([]string{"line 1", "line 2"}, sink.Texts()); diff != "" || c.Stats().Restarts > 0 {
+		t.Errorf("%+v, lines differ (-want +got):\n%s", c.Stats(), diff)
+	}
+}
+
 // TestStops holds that a journalctl that ignores signals does not outlive the collector.
 func TestStops(t *testing.T) {
 	j, sink := newJournal(t), collectorstest.NewSink(t)
