@@ -102,8 +102,8 @@ func deliver(ctx context.Context, client *http.Client, addr func() net.Addr, que
 // Requests is a collector that takes requests, with what the suite has to know of it.
 type Requests struct {
 	// New makes a collector on a port of 127.0.0.1: bodies of 64 KiB at most, a journal that is waited
-	// for 50 ms.
-	New func(t *testing.T, resume []event.Position) (collectors.Collector, func() net.Addr)
+	// for as long as told.
+	New func(t *testing.T, resume []event.Position, patience time.Duration) (collectors.Collector, func() net.Addr)
 	// Body makes a body of a line, with the header it is sent with.
 	Body func(line string) (body string, header map[string]string)
 }
@@ -116,7 +116,7 @@ func RunRequests(t *testing.T, r Requests) {
 		var refused atomic.Bool
 		refused.Store(true)
 		stored := make(map[event.Hash]int)
-		c, addr := r.New(t, nil)
+		c, addr := r.New(t, nil, 50*time.Millisecond)
 		run := Start(t, c, SinkFunc(func(_ context.Context, b *event.Batch) error {
 			if refused.Load() && len(b.Lines) > 0 {
 				return collectors.ErrPushback
@@ -133,8 +133,15 @@ func RunRequests(t *testing.T, r Requests) {
 			t.Errorf("answered %d, Retry-After %q; want 503 with one", code, h.Get("Retry-After"))
 		}
 		refused.Store(false)
-		if code, _ := r.post(t, addr, body, header, ""); code != http.StatusOK {
-			t.Errorf("answered %d", code)
+		// It comes again as often as it is told to: so little patience may end before the journal has answered.
+		for deadline := time.Now().Add(patience); ; { //nolint:forbidigo // of a test that waits
+			code, _ := r.post(t, addr, body, header, "")
+			if code == http.StatusOK {
+				break
+			}
+			if code != http.StatusServiceUnavailable || time.Now().After(deadline) { //nolint:forbidigo // as above
+				t.Fatalf("answered %d", code)
+			}
 		}
 		run.Stop(t)
 		if len(stored) != 1 {
@@ -150,7 +157,7 @@ func RunRequests(t *testing.T, r Requests) {
 			}
 			return nil
 		}
-		c, addr := r.New(t, nil)
+		c, addr := r.New(t, nil, patience)
 		run := Start(t, c, sink)
 		body, header := r.Body("line")
 		if code, _ := r.post(t, addr, body, header, ""); code == http.StatusOK {
@@ -161,7 +168,7 @@ func RunRequests(t *testing.T, r Requests) {
 		}
 		sink.Before = nil
 		sink.Restart()
-		c, addr = r.New(t, sink.Positions())
+		c, addr = r.New(t, sink.Positions(), patience)
 		run = Start(t, c, sink)
 		if code, _ := r.post(t, addr, body, header, ""); code != http.StatusOK {
 			t.Errorf("answered %d", code)
@@ -175,7 +182,7 @@ func RunRequests(t *testing.T, r Requests) {
 
 func (r *Requests) hostile(t *testing.T) {
 	sink := NewSink(t)
-	c, addr := r.New(t, nil)
+	c, addr := r.New(t, nil, patience)
 	run := Start(t, c, sink)
 	gzipped := func(s string) string {
 		var buf bytes.Buffer

@@ -249,7 +249,7 @@ func (r *Running) Stop(t *testing.T) {
 // reads waits for n lines, and tells whether they came before the collector ended.
 func (r *Running) reads(t *testing.T, sink *Sink, n int) bool {
 	t.Helper()
-	for deadline := time.After(60 * time.Second); ; {
+	for deadline := time.After(patience); ; {
 		have, changed := sink.progress()
 		if have >= n {
 			return true
@@ -271,7 +271,7 @@ func (r *Running) wait(t *testing.T) error {
 	case err := <-r.done:
 		r.done <- err
 		return err
-	case <-time.After(60 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("Collect does not return")
 		return nil
 	}

@@ -281,8 +281,8 @@ func TestBombs(t *testing.T) {
 
 func TestRequests(t *testing.T) {
 	collectorstest.RunRequests(t, collectorstest.Requests{
-		New: func(t *testing.T, resume []event.Position) (collectors.Collector, func() net.Addr) {
-			c := newCollector(t, push.Config{MaxBody: 64 << 10, Patience: 50 * time.Millisecond}, resume, time.Now)
+		New: func(t *testing.T, resume []event.Position, patience time.Duration) (collectors.Collector, func() net.Addr) {
+			c := newCollector(t, push.Config{MaxBody: 64 << 10, Patience: patience}, resume, time.Now)
 			return c, c.Addr
 		},
 		Body: func(line string) (string, map[string]string) {

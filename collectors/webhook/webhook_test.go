@@ -166,9 +166,9 @@ func TestWeakDigest(t *testing.T) {
 // What could not be made durable is not remembered: the vendor may come again, and has to.
 func TestRequests(t *testing.T) {
 	collectorstest.RunRequests(t, collectorstest.Requests{
-		New: func(t *testing.T, resume []event.Position) (collectors.Collector, func() net.Addr) {
+		New: func(t *testing.T, resume []event.Position, patience time.Duration) (collectors.Collector, func() net.Addr) {
 			scheme, _ := webhook.Scheme("veriff")
-			c := newCollector(t, push.Config{MaxBody: 64 << 10, Patience: 50 * time.Millisecond, Auth: push.Auth{Scheme: scheme}}, resume, time.Now)
+			c := newCollector(t, push.Config{MaxBody: 64 << 10, Patience: patience, Auth: push.Auth{Scheme: scheme}}, resume, time.Now)
 			return c, c.Addr
 		},
 		Body: func(line string) (string, map[string]string) {
