@@ -37,6 +37,32 @@ type Sink interface {
 	Put(ctx context.Context, batch *event.Batch) error
 }
 
+// Checker is a collector that reads from somebody who may refuse: a server, a queue.
+type Checker interface {
+	// Check asks, beside nothing or beside a collector that runs, whether this one could work as it is
+	// configured. It takes no line, and makes and changes nothing. It blocks until it is answered, or
+	// ctx is done. Its findings hold no secret.
+	Check(ctx context.Context) []Finding
+}
+
+// Finding is what was found of one thing that was asked about.
+type Finding struct {
+	Verdict Verdict
+	What    string // such as "stream GATEWAY"
+	Said    string // what was found, and what to do where that is not as it should be
+}
+
+// Verdict is how a finding is to be taken.
+type Verdict string
+
+// The verdicts.
+const (
+	OK      Verdict = "ok"
+	Warning Verdict = "warning" // it works, and somebody should know
+	Wrong   Verdict = "wrong"   // it does not work
+	Unknown Verdict = "unknown" // it cannot be asked
+)
+
 // ErrPushback asks a collector to slow down: the journal does not take more at the moment.
 var ErrPushback = errors.New("journal pushes back")
 

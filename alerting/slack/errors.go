@@ -20,7 +20,7 @@ import (
 // Error is what Slack, or the way to it, answered. It holds neither token nor webhook address, and
 // no text of a message.
 type Error struct {
-	Call   string // chat.postMessage, chat.update, auth.test or webhook
+	Call   string // chat.postMessage, chat.update, auth.test, conversations.info or webhook
 	Status int    // HTTP status; 0 where there was none
 	Code   string // Slack's word for it, such as channel_not_found
 	Detail string // what happened on the way, where there was no answer

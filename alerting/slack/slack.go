@@ -143,15 +143,6 @@ func (n *Notifier) String() string {
 	return "slack channel " + n.cfg.Channel
 }
 
-// Check asks Slack whether the token is good. It sends no message; a webhook cannot be checked.
-func (n *Notifier) Check(ctx context.Context) error {
-	if n.api == nil {
-		return nil
-	}
-	_, err := n.api.AuthTestContext(ctx)
-	return n.translate(ctx, "auth.test", err)
-}
-
 // Keys of a receipt.
 const (
 	receiptChannel = "channel" // id of the channel

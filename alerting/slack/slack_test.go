@@ -350,10 +350,10 @@ func TestSlacksOwnErrors(t *testing.T) {
 	if !errors.As(err, &e) || e.Code != "invalid_auth" || !strings.Contains(err.Error(), "check the bot token") {
 		t.Errorf("wrong token: %v", err)
 	}
-	if err := n.Check(t.Context()); !errors.As(err, &e) || e.Call != "auth.test" {
+	if _, err := n.Check(t.Context()); !errors.As(err, &e) || e.Call != "auth.test" {
 		t.Errorf("Check with a wrong token: %v", err)
 	}
-	if err := bot(t, server, c).Check(t.Context()); err != nil {
+	if _, err := bot(t, server, c).Check(t.Context()); err != nil {
 		t.Errorf("Check with the right token: %v", err)
 	}
 	server.Script(slackfake.Answer{Status: 200, Body: `{"ok":false}`}, slackfake.Answer{Status: 200, Body: `{}`})

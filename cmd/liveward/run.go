@@ -67,8 +67,13 @@ func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check configuration, formats, rules, lists and playbooks as run does before it opens anything",
+		Long: `Check configuration, formats, rules, lists and playbooks as run does before it opens anything.
+
+With --online everything that the configuration opens is asked too: files, servers and queues of inputs,
+certificates, Elasticsearch, Slack. A line says of each thing whether it is ok, wrong, worth a warning, or
+cannot be known without posting or taking something. Nothing is stored, sent or taken.`,
 		Example: `  liveward check -c liveward.yaml
-  liveward check -c liveward.yaml --online   # also reach and privileges of Elasticsearch`,
+  liveward check -c liveward.yaml --online   # also whether everything it opens is there, and may be used`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			plan, err := agent.Load(config)
@@ -95,9 +100,9 @@ func checkCommand() *cobra.Command {
 			if !online {
 				return nil
 			}
-			lines, err := plan.Preflight(cmd.Context())
-			for _, line := range lines {
-				if _, err := fmt.Fprintln(out, line); err != nil {
+			findings, err := plan.Preflight(cmd.Context(), time.Now)
+			for _, f := range findings {
+				if _, err := fmt.Fprintf(out, "%-7s  %s: %s\n", f.Verdict, f.What, f.Said); err != nil {
 					return err
 				}
 			}
@@ -105,7 +110,7 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	configFlag(cmd, &config)
-	cmd.Flags().BoolVar(&online, "online", false, "also ask Elasticsearch what the key may do")
+	cmd.Flags().BoolVar(&online, "online", false, "also ask everything the configuration opens whether it is there and may be used")
 	return cmd
 }
 

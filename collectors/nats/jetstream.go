@@ -97,10 +97,14 @@ func (s *stream) open(ctx context.Context, js jetstream.JetStream) error {
 	}
 	info := consumer.CachedInfo()
 	if info.Config.AckPolicy != jetstream.AckExplicitPolicy {
-		return fmt.Errorf("nats: consumer %s of stream %s does not acknowledge each message: make one with explicit acknowledgement", s.cfg.Consumer, s.cfg.Stream)
+		return fmt.Errorf("nats: %w", errNoAcknowledgement(&s.cfg))
 	}
 	s.consumer = consumer
 	return nil
+}
+
+func errNoAcknowledgement(c *Config) error {
+	return fmt.Errorf("consumer %s of stream %s does not acknowledge each message: make one with explicit acknowledgement", c.Consumer, c.Stream)
 }
 
 // fetch waits for messages, and for some more once there is one.

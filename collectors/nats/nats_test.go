@@ -28,7 +28,8 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 // broker is a server of its own, as a bank runs one.
 type broker struct {
 	*server.Server
-	t testing.TB
+	t    testing.TB
+	user string // name:password@ of who may do all, where not everybody may
 }
 
 func startBroker(t testing.TB, change func(*server.Options)) *broker {
@@ -57,12 +58,12 @@ func launch(t testing.TB, change func(*server.Options)) *broker {
 	}
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return &broker{s, t}
+	return &broker{Server: s, t: t}
 }
 
 func (b *broker) connect() *natsgo.Conn {
 	b.t.Helper()
-	nc, err := natsgo.Connect(b.ClientURL())
+	nc, err := natsgo.Connect(strings.Replace(b.ClientURL(), "://", "://"+b.user, 1))
 	if err != nil {
 		b.t.Fatal(err)
 	}

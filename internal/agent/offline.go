@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,10 +9,8 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/liveward/liveward/collectors/formats"
-	"github.com/liveward/liveward/forwarders/elasticsearch"
 	"github.com/liveward/liveward/internal/pipeline"
 	"github.com/liveward/liveward/internal/privacy"
 	"github.com/liveward/liveward/internal/strict"
@@ -165,29 +162,6 @@ func (p *Plan) Remarks() []string {
 		out = append(out, "slack is not configured: incidents are kept, and nobody is told")
 	}
 	return out
-}
-
-// Preflight asks Elasticsearch what the configured key may do.
-func (p *Plan) Preflight(ctx context.Context) ([]string, error) {
-	if len(p.Config.Elasticsearch.URLs) == 0 {
-		return []string{"elasticsearch: not configured"}, nil
-	}
-	f, err := elasticsearch.New(p.ElasticsearchConfig(time.Now), slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, err
-	}
-	pre, err := f.Preflight(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("elasticsearch: %w", err)
-	}
-	out := []string{"elasticsearch: reached"}
-	for _, s := range pre.Excess {
-		out = append(out, "elasticsearch: warning: the key may also "+s+"; a stolen agent key must not read or delete")
-	}
-	if len(pre.Missing) > 0 {
-		return out, fmt.Errorf("elasticsearch: the key may not %s: make one with liveward setup elasticsearch", strings.Join(pre.Missing, ", "))
-	}
-	return append(out, "elasticsearch: the key may do what is needed"), nil
 }
 
 // LoadRules loads a rule directory, or the pack where dir is empty, for the authoring commands.

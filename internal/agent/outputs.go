@@ -109,16 +109,21 @@ func (p *Plan) ElasticsearchConfig(now func() time.Time) elasticsearch.Config {
 func (a *Agent) notifiers() (map[string]alerting.Notifier, error) {
 	out := make(map[string]alerting.Notifier)
 	maps.Copy(out, a.hooks.Notifiers)
-	c := a.plan.Config.Slack
-	if a.plan.secrets.slackToken.IsZero() && a.plan.secrets.slackWebhook.IsZero() {
+	cfg, ok := a.plan.slackConfig()
+	if !ok {
 		return out, nil
 	}
-	n, err := slack.New(slack.Config{
-		Token: a.plan.secrets.slackToken, Channel: c.Channel, Webhook: a.plan.secrets.slackWebhook, BaseURL: c.BaseURL,
-	}, slack.Deps{Now: a.now, Log: a.log})
+	n, err := slack.New(cfg, slack.Deps{Now: a.now, Log: a.log})
 	if err != nil {
 		return nil, fmt.Errorf("slack: %w", err)
 	}
 	out["slack"] = n
 	return out, nil
+}
+
+// slackConfig is how Slack is reached, where it is.
+func (p *Plan) slackConfig() (cfg slack.Config, ok bool) {
+	c := p.Config.Slack
+	cfg = slack.Config{Token: p.secrets.slackToken, Channel: c.Channel, Webhook: p.secrets.slackWebhook, BaseURL: c.BaseURL}
+	return cfg, !cfg.Token.IsZero() || !cfg.Webhook.IsZero()
 }

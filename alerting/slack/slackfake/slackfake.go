@@ -34,6 +34,10 @@ type Options struct {
 	// Channels maps names to ids of channels the bot is in; default "#alerts" to DefaultChannel. Ids
 	// are known too.
 	Channels map[string]string
+	// Scopes are what the token may do; default chat:write. conversations.info wants channels:read.
+	Scopes []string
+	// Outside are ids of channels the bot is not in, Archived of those nobody can post in any more.
+	Outside, Archived []string
 	// HideAboveRate makes it hide messages that come less than a second after another one in their
 	// channel, as Slack does: it answers ok, and nobody sees them.
 	HideAboveRate bool
@@ -86,6 +90,9 @@ func New(opts Options) *Server {
 	}
 	if opts.Channels == nil {
 		opts.Channels = map[string]string{"#alerts": DefaultChannel}
+	}
+	if opts.Scopes == nil {
+		opts.Scopes = []string{"chat:write"}
 	}
 	s := &Server{opts: opts, lastAt: make(map[string]time.Time)}
 	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
@@ -247,7 +254,10 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, method string, body
 	}
 	switch method {
 	case "auth.test":
+		w.Header().Set("X-OAuth-Scopes", strings.Join(s.opts.Scopes, ","))
 		reply(w, map[string]any{"ok": true, "url": s.http.URL, "team": "Fake", "user": "liveward", "team_id": "T0FAKE", "user_id": "U0FAKE", "bot_id": "B0FAKE"})
+	case "conversations.info":
+		s.info(w, req["channel"])
 	case "chat.postMessage":
 		channel, ok := s.channel(req["channel"])
 		if !ok {
@@ -292,6 +302,26 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, method string, body
 		reply(w, map[string]any{"ok": true, "channel": old.Channel, "ts": old.TS, "text": old.Text})
 	default:
 		fail("unknown_method")
+	}
+}
+
+// info tells of a channel, by its id alone.
+func (s *Server) info(w http.ResponseWriter, id string) {
+	name := ""
+	for known, of := range s.opts.Channels {
+		if of == id {
+			name = strings.TrimPrefix(known, "#")
+		}
+	}
+	switch {
+	case !slices.Contains(s.opts.Scopes, "channels:read"):
+		reply(w, map[string]any{"ok": false, "error": "missing_scope", "needed": "channels:read", "provided": strings.Join(s.opts.Scopes, ",")})
+	case name == "" && !slices.Contains(s.opts.Outside, id):
+		reply(w, map[string]any{"ok": false, "error": "channel_not_found"})
+	default:
+		reply(w, map[string]any{"ok": true, "channel": map[string]any{
+			"id": id, "name": name, "is_channel": true, "is_member": name != "", "is_archived": slices.Contains(s.opts.Archived, id),
+		}})
 	}
 }
 

@@ -172,11 +172,30 @@ func (q *Queue) serve(w http.ResponseWriter, r *http.Request) {
 	switch action {
 	case "ReceiveMessage":
 		q.receive(w, r, in)
+	case "GetQueueAttributes":
+		q.attributes(w)
 	case "DeleteMessage", "ChangeMessageVisibility":
 		q.change(w, in, action == "DeleteMessage")
 	default:
 		q.t.Errorf("unexpected request %q", action)
 	}
+}
+
+// attributes says how many messages show, and what becomes of those that are received too often.
+func (q *Queue) attributes(w http.ResponseWriter) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	shown := 0
+	for _, m := range q.list {
+		if !time.Now().Before(m.shows) {
+			shown++
+		}
+	}
+	out := map[string]string{"ApproximateNumberOfMessages": strconv.Itoa(shown)}
+	if q.Most > 0 {
+		out["RedrivePolicy"] = fmt.Sprintf(`{"maxReceiveCount":%d}`, q.Most)
+	}
+	answer(w, http.StatusOK, map[string]any{"Attributes": out})
 }
 
 func (q *Queue) receive(w http.ResponseWriter, r *http.Request, in request) {

@@ -1,0 +1,159 @@
+package agent
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/liveward/liveward/alerting/slack/slackfake"
+	"github.com/liveward/liveward/collectors/collectorstest"
+	"github.com/liveward/liveward/collectors/s3/sqsfake"
+	"github.com/liveward/liveward/internal/secret"
+)
+
+// told are findings as lines, with what differs from run to run taken out.
+func told(dir string, found []Finding) string {
+	var s strings.Builder
+	for _, f := range found {
+		s.WriteString(string(f.Verdict) + " " + f.What + ": " + f.Said + "\n")
+	}
+	return strings.ReplaceAll(s.String(), dir, "DIR")
+}
+
+func TestPreflightFiles(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(at("a.log"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Root may read everything: what cannot be opened is a link to nowhere.
+	if err := os.Symlink(at("nowhere"), at("broken.json")); err != nil {
+		t.Fatal(err)
+	}
+	in := input{InputConfig: InputConfig{Name: "gw", Paths: []string{"-", at("a.*"), at("b.*"), at("gone/c"), at("*.json")}}}
+	want := `ok input gw, DIR/a.*: may be read
+warning input gw, DIR/b.*: no such file yet: it is waited for
+warning input gw, DIR/gone/c: open DIR/gone: no such file or directory: nothing is there yet
+wrong input gw, DIR/*.json: open DIR/broken.json: no such file or directory
+`
+	if diff := cmp.Diff(want, told(dir, in.preflight(t.Context(), time.Now))); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if err := os.Chmod(at("a.log"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		return
+	}
+	if got := told(dir, in.preflight(t.Context(), time.Now)); !strings.Contains(got, "wrong input gw, DIR/a.*: open DIR/a.log: permission denied: let the user") {
+		t.Errorf("found:\n%s", got)
+	}
+}
+
+func TestPreflightCertificates(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string, content []byte) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	ca := collectorstest.NewAuthority(t)
+	cert, key := ca.Issue(t, "agent")
+	p := &Plan{}
+	p.certs.add(&TLSConfig{CertFile: path("cert.pem", append(cert, ca.PEM...)), Key: SecretRef{"file", path("key.pem", key)}, ClientCAFile: path("ca.pem", ca.PEM)}, nil)
+	p.inputs = []input{{InputConfig: InputConfig{Name: "bus", NATS: &NATSConfig{CAFile: path("none.pem", key)}}}}
+	p.Config.Elasticsearch.CAFile = filepath.Join(dir, "ca.pem") // once is enough
+	p.Config.Elasticsearch.ClientCert = filepath.Join(dir, "gone.pem")
+	f := func(want string, after time.Duration) {
+		t.Helper()
+		got := strings.SplitAfter(told(dir, p.preflightCertificates(time.Now().Add(after))), "\n")
+		if len(got) != 5 || !strings.HasPrefix(got[0], want) || !strings.HasPrefix(got[1], strings.Replace(want, "cert.pem", "ca.pem", 1)) {
+			t.Errorf("found %q, want %q", got, want)
+		}
+		if got[2] != "wrong certificate DIR/none.pem: DIR/none.pem holds no certificate in PEM\n" || !strings.HasPrefix(got[3], "wrong certificate DIR/gone.pem: open") {
+			t.Errorf("found %q", got)
+		}
+	}
+	f("warning certificate DIR/cert.pem: expires on ", 0) // in an hour
+	f("wrong certificate DIR/cert.pem: expired on ", 2*time.Hour)
+	f("wrong certificate DIR/cert.pem: not valid before ", -2*time.Hour)
+	if verdict, said := judgeCertificates(filepath.Join(dir, "cert.pem"), false, time.Now().Add(-expiresSoon)); verdict != "wrong" {
+		t.Errorf("%s: %s", verdict, said)
+	}
+}
+
+func TestPreflightSlack(t *testing.T) {
+	server := slackfake.New(slackfake.Options{Scopes: []string{"chat:write", "channels:read"}})
+	defer server.Close()
+	f := func(want string, change func(p *Plan)) {
+		t.Helper()
+		p := &Plan{}
+		p.secrets.slackToken = secret.New(slackfake.DefaultToken)
+		p.Config.Slack.Channel, p.Config.Slack.BaseURL = slackfake.DefaultChannel, server.BaseURL()
+		change(p)
+		found, err := p.Preflight(t.Context(), time.Now)
+		if got := told("-", found); !strings.HasPrefix(got, want) || (err != nil) != strings.HasPrefix(want, "wrong") {
+			t.Errorf("found %q with error %v, want %q", got, err, want)
+		}
+	}
+	f("ok slack: reached as bot liveward of Fake, who may post in #alerts\n", func(*Plan) {})
+	f("unknown slack: reached as bot liveward of Fake; Slack tells of a channel by its id alone", func(p *Plan) { p.Config.Slack.Channel = "#alerts" })
+	f("wrong slack: auth.test: invalid_auth (check the bot token)", func(p *Plan) { p.secrets.slackToken = secret.New("xoxb-wrong") })
+	f("wrong slack: base url", func(p *Plan) { p.Config.Slack.BaseURL = "http://slack.example/" })
+	f("unknown slack: an incoming webhook cannot be asked without posting", func(p *Plan) {
+		p.secrets.slackToken, p.Config.Slack.Channel, p.secrets.slackWebhook = secret.String{}, "", secret.New(server.WebhookURL())
+	})
+	f("", func(p *Plan) { p.secrets.slackToken = secret.String{} })
+	if n := len(server.Messages()); n > 0 {
+		t.Errorf("%d messages were posted", n)
+	}
+}
+
+// The findings of all parts are told in the order of the configuration, whoever answers first.
+func TestPreflight(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", sqsfake.AccessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret-access-key")
+	t.Setenv("AWS_REGION", "eu-central-1")
+	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+	queue := sqsfake.New(t)
+	queue.Most = 5
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Elastic-Product", "Elasticsearch")
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer store.Close()
+	dir := t.TempDir()
+	cfg := Default()
+	cfg.Inputs = []InputConfig{
+		{Name: "gw", Paths: []string{filepath.Join(dir, "gw.log")}},
+		{Name: "alb", Format: "aws_alb", S3: &S3Config{Queue: queue.URL()}},
+		{Name: "bus", NATS: &NATSConfig{URLs: []string{"nats://127.0.0.1:1"}, Stream: "LOGS"}},
+		{Name: "push", Push: &PushConfig{Listen: "127.0.0.1:0"}},
+	}
+	cfg.Elasticsearch.URLs = []string{store.URL}
+	p, err := PrepareDemo(cfg, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := p.Preflight(t.Context(), time.Now)
+	if err == nil || err.Error() != "wrong: 2 of the 5 things that were asked about" {
+		t.Errorf("Preflight returned %v", err)
+	}
+	want := []string{"warning input gw, DIR/gw.log: no such file yet", "ok input alb, queue: may be worked on", "unknown input alb, buckets: none is named", "wrong input bus, server: connect: nats: no servers", "wrong elasticsearch: "}
+	got := strings.Split(strings.TrimSuffix(told(dir, found), "\n"), "\n")
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || !strings.HasPrefix(got[i], want[i]) {
+			t.Fatalf("found %q, want %q", got, want)
+		}
+	}
+}
