@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 func config(paths ...string) file.Config {
 	return file.Config{
 		Name: "test", Paths: paths, Linger: 5 * time.Millisecond, Poll: 10 * time.Millisecond,
-		Tick: 50 * time.Millisecond, Drain: 40 * time.Millisecond, Keep: 2 * time.Second,
+		Tick: 50 * time.Millisecond, Drain: 40 * time.Millisecond, Keep: time.Minute,
 	}
 }
 
