@@ -85,11 +85,13 @@ type PrivacyConfig struct {
 
 // RulesConfig is where the rules are.
 type RulesConfig struct {
-	Dir         string `yaml:"dir" doc:"Directory of rules, with lists/ and playbooks/. Left out: the pack that comes with liveward."`
-	Overlay     string `yaml:"overlay" doc:"Directory of your own on top of it: overlays/ for changes of shipped rules, lists/, playbooks/ and rules. A file there takes the place of the shipped one of the same path."`
-	FormatsDir  string `yaml:"formats_dir" doc:"Directory of your own format maps."`
-	VendorsDir  string `yaml:"vendors_dir" doc:"Directory of your own vendor maps."`
-	PlaybookURL string `yaml:"playbook_url" doc:"Address under which people read the playbooks."`
+	Dir         string      `yaml:"dir" doc:"Directory of rules, with lists/ and playbooks/. Left out: the pack that comes with liveward."`
+	Overlay     string      `yaml:"overlay" doc:"Directory of your own on top of it: overlays/ for changes of shipped rules, lists/, playbooks/ and rules. A file there takes the place of the shipped one of the same path."`
+	FormatsDir  string      `yaml:"formats_dir" doc:"Directory of your own format maps."`
+	VendorsDir  string      `yaml:"vendors_dir" doc:"Directory of your own vendor maps."`
+	PlaybookURL string      `yaml:"playbook_url" doc:"Address under which people read the playbooks."`
+	MaxKeys     int         `yaml:"max_keys" doc:"Keys (addresses, users, sessions) that one rule's windows hold; beyond it those not seen for longest are forgotten, counted, and alerted on."`
+	MaxMemory   strict.Size `yaml:"max_memory" doc:"Memory of all windows together; beyond it the rule that has most forgets keys. Default: a quarter of agent.memory."`
 }
 
 // JournalConfig bounds the journal.
@@ -153,7 +155,9 @@ func Default() Config {
 		Joins:         defaultJoins(),
 		Elasticsearch: ElasticsearchConfig{Namespace: "default", Timeout: strict.Duration(60 * time.Second)},
 		Alerting:      AlertingConfig{ResolveAfter: strict.Duration(time.Hour), RepeatInterval: strict.Duration(30 * time.Minute)},
-		Rules:         RulesConfig{PlaybookURL: "https://github.com/liveward/liveward/blob/main/rules.d/playbooks/"},
+		Rules: RulesConfig{
+			PlaybookURL: "https://github.com/liveward/liveward/blob/main/rules.d/playbooks/", MaxKeys: 100_000,
+		},
 	}
 }
 

@@ -150,10 +150,22 @@ func (p *Plan) windowConfig() rules.WindowConfig {
 	for i := range p.inputs {
 		lateness[p.inputs[i].Name] = max(p.inputs[i].lateness(), 0)
 	}
-	return rules.WindowConfig{LatenessOf: func(source string) time.Duration {
+	cfg := p.windowLimits()
+	cfg.LatenessOf = func(source string) time.Duration {
 		if d, ok := lateness[source]; ok {
 			return d
 		}
 		return pipeline.DefaultLateness
-	}}
+	}
+	return cfg
+}
+
+// windowLimits bound the windows, of the agent and of a replay alike.
+func (p *Plan) windowLimits() rules.WindowConfig {
+	r := &p.Config.Rules
+	memory := r.MaxMemory
+	if memory == 0 {
+		memory = p.Config.Agent.Memory / 4
+	}
+	return rules.WindowConfig{MaxKeys: r.MaxKeys, MaxBytes: int64(memory)}
 }

@@ -166,12 +166,33 @@ func (p *Plan) checkAgent(f *strict.File) {
 		f.Problem("agent.health", "is not between 0s and 10m", "1m suits, 0s is never")
 	}
 	p.checkJoins(f)
+	p.checkWindows(f)
 	j := &p.Config.Journal
 	if j.MaxSize < 64<<20 {
 		f.Problem("journal.max_size", "less than 64MiB leaves no room for a backlog", "")
 	}
 	if j.LegalMaxAge < j.MaxAge {
 		f.Problem("journal.legal_max_age", "is shorter than journal.max_age", "")
+	}
+}
+
+// The fewest keys and the least memory with which windows still say something.
+const (
+	fewestKeys  = 1000
+	leastMemory = 8 << 20
+)
+
+func (p *Plan) checkWindows(f *strict.File) {
+	r, memory := &p.Config.Rules, p.Config.Agent.Memory
+	if r.MaxKeys < fewestKeys {
+		f.Problem("rules.max_keys", fmt.Sprintf("fewer than %d keys are no protection: whoever floods a rule is forgotten by it", fewestKeys), "")
+	}
+	switch {
+	case r.MaxMemory == 0:
+	case r.MaxMemory < leastMemory:
+		f.Problem("rules.max_memory", "less than 8MiB leaves no room for the keys of an attack", "")
+	case r.MaxMemory > memory/2:
+		f.Problem("rules.max_memory", "is more than half of agent.memory, which leaves no room for the rest", "raise agent.memory with it")
 	}
 }
 

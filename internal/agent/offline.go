@@ -51,6 +51,7 @@ func LoadOffline(o Offline) (*Plan, error) {
 		cfg.Rules.Dir = o.RulesDir
 	}
 	p := &Plan{Config: cfg, offline: true}
+	p.checkWindows(f)
 	var errs []error
 	errs = append(errs, p.loadMaps(f))
 	if cfg.Privacy.Keys.IsZero() {
@@ -127,6 +128,8 @@ type ReplayOptions struct {
 // Replay makes a replay of the plan's only input.
 func (p *Plan) Replay(o ReplayOptions) *pipeline.Replay {
 	in := p.inputs[0]
+	windows := p.windowLimits()
+	windows.Lateness = in.lateness()
 	return &pipeline.Replay{
 		Source:  in.Name,
 		MaxLine: int(in.MaxLine),
@@ -144,7 +147,7 @@ func (p *Plan) Replay(o ReplayOptions) *pipeline.Replay {
 			}
 			return pipeline.NewProcessor(stages, pipeline.Identity{}), nil
 		},
-		Windows: rules.WindowConfig{Lateness: in.lateness()},
+		Windows: windows,
 		Joins:   p.joins(),
 	}
 }
