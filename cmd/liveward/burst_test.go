@@ -91,7 +91,7 @@ func newBurst(t *testing.T) *burst {
 	b.write("rules/t.mark.yaml", markRule)
 	b.write("log/gw.json", "")
 	b.write("pseudonym.keys", b.run("pseudonym", "new-key"))
-	b.write("liveward.yaml", "agent: {id: gw-1, data: data}\nprivacy: {keys: '${file:pseudonym.keys}'}\nndjson: {path: out.ndjson}\nrules: {dir: rules}\n"+
+	b.write("liveward.yaml", "agent: {id: gw-1, data: data, health: 0s}\nprivacy: {keys: '${file:pseudonym.keys}'}\nndjson: {path: out.ndjson}\nrules: {dir: rules}\n"+
 		"inputs: [{name: gw, paths: [log/gw.json], format: nginx_json, start: beginning}]\n")
 	return b
 }

@@ -58,7 +58,7 @@ func newReceiver(t *testing.T, inputs string) *receiver {
 	r.write("token", inputToken)
 	r.write("secret", inputSecret)
 	r.write("pseudonym.keys", r.run("pseudonym", "new-key"))
-	r.write("liveward.yaml", "agent: {id: gw-1, data: data}\nprivacy: {keys: '${file:pseudonym.keys}'}\nndjson: {path: out.ndjson}\ninputs:\n"+inputs)
+	r.write("liveward.yaml", "agent: {id: gw-1, data: data, health: 0s}\nprivacy: {keys: '${file:pseudonym.keys}'}\nndjson: {path: out.ndjson}\ninputs:\n"+inputs)
 	return r
 }
 

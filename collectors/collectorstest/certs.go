@@ -79,7 +79,8 @@ func (a *Authority) issue(t testing.TB, name string) (certificate, key []byte) {
 // by another; none where that is nil.
 func (a *Authority) Client(t testing.TB, by *Authority) *tls.Config {
 	t.Helper()
-	cfg := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS10} //nolint:gosec // what listeners refuse is tried
+	// Listeners may have any address of this host; their certificates are for one.
+	cfg := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "127.0.0.1", MinVersion: tls.VersionTLS10} //nolint:gosec // what listeners refuse is tried
 	cfg.RootCAs.AddCert(a.cert)
 	if by == nil {
 		return cfg
