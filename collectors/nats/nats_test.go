@@ -2,10 +2,12 @@ package nats_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,9 +23,13 @@ import (
 	"github.com/liveward/liveward/collectors/nats"
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/leaktest"
+	"github.com/liveward/liveward/internal/loopback"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
+
+// patience is how long a test waits for what takes no time, on a machine that has other things to do.
+const patience = 3 * time.Minute
 
 // broker is a server of its own, as a bank runs one.
 type broker struct {
@@ -41,7 +47,7 @@ func startBroker(t testing.TB, change func(*server.Options)) *broker {
 
 func (b *broker) ready() {
 	b.t.Helper()
-	if !b.ReadyForConnections(30 * time.Second) {
+	if !b.ReadyForConnections(patience) {
 		b.t.Fatal("the server does not come up")
 	}
 }
@@ -77,19 +83,35 @@ func (b *broker) stream(replicas int, subjects ...string) jetstream.JetStream {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	_, err = js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: "LOGS", Subjects: subjects, Replicas: replicas})
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	again(b.t, "the stream", func() error {
+		_, err := js.CreateStream(b.t.Context(), jetstream.StreamConfig{Name: "LOGS", Subjects: subjects, Replicas: replicas})
+		return err
+	})
 	return js
+}
+
+// again asks a broker until it answers: one that elects a leader does not, and is asked the same.
+func again(t testing.TB, what string, ask func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		err := ask()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
 }
 
 func publish(t testing.TB, js jetstream.JetStream, subject string, bodies ...string) {
 	t.Helper()
 	for _, body := range bodies {
-		if _, err := js.Publish(t.Context(), subject, []byte(body), jetstream.WithRetryAttempts(100), jetstream.WithRetryWait(50*time.Millisecond)); err != nil {
-			t.Fatal(err)
-		}
+		once := jetstream.WithMsgID(rand.Text()) // one whose answer was lost is not there twice
+		again(t, "publish", func() error {
+			_, err := js.Publish(t.Context(), subject, []byte(body), once, jetstream.WithRetryAttempts(100), jetstream.WithRetryWait(50*time.Millisecond))
+			return err
+		})
 	}
 }
 
@@ -146,7 +168,7 @@ func interested(b *broker, subject string) bool {
 
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -326,22 +348,25 @@ func TestClusterLosesANode(t *testing.T) {
 
 func startCluster(t *testing.T) []*broker {
 	t.Helper()
-	var routes []string
+	var routes, hosts []string
 	var ports []int
 	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		address := loopback.Address(t)
+		host, port, err := net.SplitHostPort(address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-		routes = append(routes, "nats://"+l.Addr().String())
-		_ = l.Close()
+		n, err := strconv.Atoi(port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hosts, ports, routes = append(hosts, host), append(ports, n), append(routes, "nats://"+address)
 	}
 	var nodes []*broker
 	for i := range 3 {
 		nodes = append(nodes, launch(t, func(o *server.Options) {
 			o.ServerName = fmt.Sprint("node-", i)
-			o.Cluster = server.ClusterOpts{Name: "bank", Host: "127.0.0.1", Port: ports[i]}
+			o.Cluster = server.ClusterOpts{Name: "bank", Host: hosts[i], Port: ports[i]}
 			o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
 		}))
 	}
