@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -58,6 +59,7 @@ type Agent struct {
 	notifying  *pipeline.Notifying
 	gate       *pipeline.Gate
 	monitor    *monitor
+	collectors sync.Map // the collector that runs, by the input's name
 	full       atomic.Bool
 	expired    atomic.Int64
 }
@@ -361,6 +363,7 @@ func (a *Agent) collectOnce(ctx context.Context, in input, log *slog.Logger) err
 	if err != nil {
 		return err
 	}
+	a.collectors.Store(in.Name, c)
 	return c.Collect(ctx, sink)
 }
 

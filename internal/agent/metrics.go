@@ -53,6 +53,16 @@ func Metrics() []Metric {
 		gauge("liveward_input_last_line_timestamp_seconds", "When the newest line was read; absent before the first.", "input"),
 		gauge("liveward_input_silent_seconds", "For how long there was no line, at most since the agent's start.", "input"),
 
+		counter("liveward_input_pushbacks_total", "Times the journal pushed back.", "input"),
+		counter("liveward_input_lost_total", "What is known to be gone before it could be journaled: bytes of files, messages of syslog and core subjects.", "input", "what"),
+		counter("liveward_input_turned_away_total", "Requests, records, connections, messages and objects that were not taken, by the reason; what waits in a queue or a stream comes again.", "input", "why"),
+		counter("liveward_input_repeated_total", "Deliveries, messages and objects that came again.", "input"),
+		counter("liveward_input_cut_total", "Lines longer than max_line, which were cut.", "input"),
+		counter("liveward_input_faults_total", "What went wrong and was got over, by what it was.", "input", "what"),
+		counter("liveward_input_rotations_total", "Files that were rotated.", "input"),
+		gauge("liveward_input_files", "Files of the input, by their state.", "input", "state"),
+		gauge("liveward_input_lag_bytes", "Bytes of uncompressed files that wait to be read.", "input"),
+
 		gauge("liveward_rules", "Rules in use."),
 		gauge("liveward_rule_state", "1 for the state that the rule is in, 0 for the others: ok, warming, blind, degraded, expired.", "rule", "state"),
 		counter("liveward_rule_tried_total", "Events that the index offered to the rule.", "rule"),
@@ -148,7 +158,9 @@ func (e *exporter) Collect(ch chan<- prometheus.Metric) {
 	s := scrape{exporter: e, ch: ch, now: e.agent.now()}
 	s.process()
 	for i := range e.agent.plan.inputs {
-		s.input(e.agent.plan.inputs[i].Name)
+		name := e.agent.plan.inputs[i].Name
+		s.input(name)
+		s.collector(name)
 	}
 	s.rules()
 	s.windows()
@@ -180,6 +192,18 @@ func (s *scrape) state(name, of string, is string, states ...string) {
 	}
 }
 
+// count is a number of a metric whose name begins as those of its neighbours do.
+type count struct {
+	name  string
+	value int64
+}
+
+func (s *scrape) puts(prefix string, counts []count, labels ...string) {
+	for _, c := range counts {
+		s.put(prefix+c.name, float64(c.value), labels...)
+	}
+}
+
 func seconds(ns int64) float64 { return float64(ns) / float64(time.Second) }
 
 func (s *scrape) process() {
@@ -189,10 +213,7 @@ func (s *scrape) process() {
 
 func (s *scrape) input(name string) {
 	t := s.agent.counts.Input(name)
-	for _, m := range []struct {
-		name  string
-		value int64
-	}{
+	s.puts("liveward_input_", []count{
 		{"lines_total", t.Lines},
 		{"bytes_total", t.Bytes},
 		{"events_total", t.Events},
@@ -206,9 +227,7 @@ func (s *scrape) input(name string) {
 		{"refused_total", t.Refused},
 		{"outcomes_missing_total", t.Blind},
 		{"batches_total", t.Batches},
-	} {
-		s.put("liveward_input_"+m.name, float64(m.value), name)
-	}
+	}, name)
 	for _, kind := range slices.Sorted(maps.Keys(t.Kinds)) {
 		s.put("liveward_input_privacy_lines_total", float64(t.Kinds[kind]), name, kind)
 	}
@@ -232,34 +251,35 @@ func (s *scrape) rules() {
 		r := &all[i]
 		id := r.Rule.ID
 		s.state("liveward_rule_state", id, string(r.State), string(RuleOK), string(RuleWarming), string(RuleBlind), string(RuleDegraded), string(RuleExpired))
-		s.put("liveward_rule_tried_total", float64(r.Match.Tried), id)
-		s.put("liveward_rule_matches_total", float64(r.Match.Matches), id)
 		s.put("liveward_rule_match_seconds_total", seconds(int64(r.Match.Nanoseconds)), id)
 		s.put("liveward_rule_window_seconds_total", seconds(r.Window.Nanoseconds), id)
-		s.put("liveward_rule_errors_total", float64(r.Match.Errors), id)
-		s.put("liveward_rule_excepted_total", float64(r.Match.Excepted), id)
-		s.put("liveward_rule_keyless_total", float64(r.Match.NoKey), id)
-		s.put("liveward_rule_late_total", float64(r.Window.Skipped), id)
-		s.put("liveward_rule_alerts_total", float64(r.Window.Fired), id)
-		s.put("liveward_rule_suppressed_total", float64(r.Window.Suppressed), id)
-		s.put("liveward_rule_evicted_keys_total", float64(r.Window.Evicted), id)
-		s.put("liveward_rule_keys", float64(r.Window.Keys), id)
-		s.put("liveward_rule_window_bytes", float64(r.Window.Bytes), id)
+		s.puts("liveward_rule_", []count{
+			{"tried_total", int64(r.Match.Tried)},
+			{"matches_total", int64(r.Match.Matches)},
+			{"errors_total", int64(r.Match.Errors)},
+			{"excepted_total", int64(r.Match.Excepted)},
+			{"keyless_total", int64(r.Match.NoKey)},
+			{"late_total", r.Window.Skipped},
+			{"alerts_total", r.Window.Fired},
+			{"suppressed_total", r.Window.Suppressed},
+			{"evicted_keys_total", r.Window.Evicted},
+			{"keys", int64(r.Window.Keys)},
+			{"window_bytes", r.Window.Bytes},
+		}, id)
 	}
 }
 
 func (s *scrape) joins() {
 	j := s.agent.detector.Stats().Joins
-	for _, n := range []struct {
-		what  string
-		count int64
-	}{{"joined", j.Joined}, {"no_outcome", j.NoOutcome}, {"no_call", j.NoCall}, {"account", j.Accounts}} {
-		s.put("liveward_joins_total", float64(n.count), n.what)
+	for _, n := range []count{{"joined", j.Joined}, {"no_outcome", j.NoOutcome}, {"no_call", j.NoCall}, {"account", j.Accounts}} {
+		s.put("liveward_joins_total", float64(n.value), n.name)
 	}
-	s.put("liveward_joins_repeats_total", float64(j.Repeats))
-	s.put("liveward_joins_evicted_total", float64(j.Evicted))
-	s.put("liveward_joins_waiting", float64(j.Waiting))
-	s.put("liveward_joins_remembered", float64(j.Remembered))
+	s.puts("liveward_joins_", []count{
+		{"repeats_total", j.Repeats},
+		{"evicted_total", j.Evicted},
+		{"waiting", int64(j.Waiting)},
+		{"remembered", int64(j.Remembered)},
+	})
 }
 
 func (s *scrape) windows() {
@@ -267,12 +287,14 @@ func (s *scrape) windows() {
 	if w.Started {
 		s.put("liveward_windows_watermark_timestamp_seconds", seconds(w.Watermark))
 	}
-	s.put("liveward_windows_pending_signals", float64(w.Pending))
-	s.put("liveward_windows_bytes", float64(w.Bytes))
-	s.put("liveward_windows_sources", float64(w.Sources))
-	s.put("liveward_windows_late_total", float64(w.Late+w.Behind))
-	s.put("liveward_windows_duplicates_total", float64(w.Duplicates))
-	s.put("liveward_windows_forced_total", float64(w.Forced))
+	s.puts("liveward_windows_", []count{
+		{"pending_signals", int64(w.Pending)},
+		{"bytes", w.Bytes},
+		{"sources", int64(w.Sources)},
+		{"late_total", w.Late + w.Behind},
+		{"duplicates_total", w.Duplicates},
+		{"forced_total", w.Forced},
+	})
 }
 
 func (s *scrape) journal(ctx context.Context) {
@@ -309,11 +331,13 @@ func (s *scrape) forwarders() {
 			state = forwarders.Healthy // nothing was sent yet
 		}
 		s.state("liveward_forwarder_state", name, string(state), string(forwarders.Healthy), string(forwarders.Retrying), string(forwarders.Stuck))
-		s.put("liveward_forwarder_stored_total", float64(st.Stored), name)
-		s.put("liveward_forwarder_retried_total", float64(st.Retried), name)
-		s.put("liveward_forwarder_rejected_total", float64(st.Rejected), name)
-		s.put("liveward_forwarder_requests_total", float64(st.Attempts), name)
-		s.put("liveward_forwarder_failures_total", float64(st.Failures), name)
+		s.puts("liveward_forwarder_", []count{
+			{"stored_total", int64(st.Stored)},
+			{"retried_total", int64(st.Retried)},
+			{"rejected_total", int64(st.Rejected)},
+			{"requests_total", int64(st.Attempts)},
+			{"failures_total", int64(st.Failures)},
+		}, name)
 	}
 }
 
@@ -322,13 +346,9 @@ func (s *scrape) alerting(ctx context.Context) {
 		s.put("liveward_incidents_open", float64(open))
 	}
 	st := s.agent.manager.Stats()
-	s.put("liveward_incidents_opened_total", float64(st.Opened))
-	s.put("liveward_incidents_resolved_total", float64(st.Resolved))
-	s.put("liveward_incidents_alerts_total", float64(st.Alerts))
+	s.puts("liveward_incidents_", []count{{"opened_total", st.Opened}, {"resolved_total", st.Resolved}, {"alerts_total", st.Alerts}})
 	for _, name := range slices.Sorted(maps.Keys(st.Notifier)) {
 		n := st.Notifier[name]
-		s.put("liveward_notifications_delivered_total", float64(n.Delivered), name)
-		s.put("liveward_notifications_failed_total", float64(n.Failed), name)
-		s.put("liveward_notifications_pending", float64(n.Pending), name)
+		s.puts("liveward_notifications_", []count{{"delivered_total", n.Delivered}, {"failed_total", n.Failed}, {"pending", int64(n.Pending)}}, name)
 	}
 }

@@ -41,6 +41,8 @@ What to alarm on, beside the rules of the pack (` + "`lw.ops.*`" + `), which say
 | --- | --- |
 | ` + "`up == 0`" + ` | the agent is down: nothing else can say so |
 | ` + "`liveward_input_silent_seconds > 600`" + ` | a gateway's log is silent |
+| ` + "`increase(liveward_input_lost_total[10m]) > 0`" + ` | lines are lost before they are journaled: a log was rotated away, a buffer is too small |
+| ` + "`increase(liveward_input_turned_away_total{why=~\"denied|forbidden\"}[10m]) > 0`" + ` | somebody sends who may not, or may not any more |
 | ` + "`liveward_rule_state{state=\"blind\"} == 1`" + ` | a rule cannot fire |
 | ` + "`increase(liveward_rule_evicted_keys_total[10m]) > 0`" + ` | a rule forgets keys: its counts are not exact |
 | ` + "`increase(liveward_joins_evicted_total[10m]) > 0`" + ` | sessions are forgotten before their account came: alerts on accounts may be wrong |
@@ -62,6 +64,10 @@ What to alarm on, beside the rules of the pack (` + "`lw.ops.*`" + `), which say
 			t.Errorf("%s (%s): %q", m.Name, kind, m.Help)
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, kind, strings.Join(m.Labels, ", "), m.Help)
+	}
+	b.WriteString("\nWhat collectors count has these values of `what`, `why` and `state`:\n\n| metric | value | counts |\n| --- | --- | --- |\n")
+	for _, v := range agent.LabelValues() {
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", v.Metric, v.Value, v.Help)
 	}
 	b.WriteString("\nBeside these there are the `go_*` and `process_*` metrics of Go's own runtime and of the process.\n")
 	if *update {
