@@ -223,7 +223,6 @@ func TestCompileMeans(t *testing.T) {
 		f("not ("+text+")", true)
 	}
 	f(`missing(liveness.vendor) and has(gateway.auth)`, true)
-	// Case 44 of the oracle cases.
 	f(`not (liveness.margin >= 0 and liveness.margin <= 1)`, true)
 }
 

@@ -90,3 +90,31 @@ func TestRebuildForgetsNoLateDuplicates(t *testing.T) {
 		t.Errorf("%d duplicates, want the line sent again, for each rule", got)
 	}
 }
+
+// TestWarmingAfterAChangeOfLogic: a rule with new logic says so until its window has passed.
+func TestWarmingAfterAChangeOfLogic(t *testing.T) {
+	s := newStory(t, WindowConfig{}, burst())
+	s.reload = func(string) []*Rule { return []*Rule{burst(func(r *Rule) { r.Count = 3 })} }
+	warming := func() bool { return s.w.Stats().Rules[0].Warming }
+	s.run("0 1 2 idle=20")
+	if warming() {
+		t.Error("warming at the start")
+	}
+	s.run("reload=three idle=30")
+	if !warming() {
+		t.Error("not warming after a change of logic")
+	}
+	s.run("restart idle=40")
+	if !warming() {
+		t.Error("not warming after a restart")
+	}
+	s.run("idle=81")
+	if warming() {
+		t.Error("warming when the window has passed")
+	}
+	s.reload = func(string) []*Rule { return []*Rule{burst(func(r *Rule) { r.Count = 4 })} }
+	s.run("reload=four rebuild")
+	if warming() {
+		t.Error("warming though its windows were filled")
+	}
+}

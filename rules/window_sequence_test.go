@@ -14,13 +14,13 @@ import (
 	"github.com/liveward/liveward/internal/event"
 )
 
-// failThenPass is the rule of the published cases: three failures and then a success within 60 s.
+// failThenPass is three failures and then a success within 60 s.
 func failThenPass(r *Rule) {
 	r.ID, r.Kind, r.Count = "lw.test.sequence", Sequence, 0
 	r.Steps = []SequenceStep{{Name: "failed", AtLeast: 3, HasUntil: true}, {Name: "passed", AtLeast: 1}}
 }
 
-// unanswered is the rule of the published cases: a question that has no answer within ten minutes.
+// unanswered is a question that has no answer within ten minutes.
 func unanswered(r *Rule) {
 	r.ID, r.Kind, r.Count, r.Window, r.Suppress.For = "lw.test.unanswered", Sequence, 0, 10*time.Minute, 10*time.Minute
 	r.Steps = []SequenceStep{{Name: "asked", AtLeast: 1}, {Name: "answered", AtLeast: 1, Negative: true}}
@@ -48,9 +48,8 @@ func (s *story) runSteps(words string) {
 	}
 }
 
-// TestSequenceCases is the part of the published cases that is about sequences, and what belongs to
-// it.
-func TestSequenceCases(t *testing.T) {
+// TestSequences is what sequences mean, beside the published cases.
+func TestSequences(t *testing.T) {
 	user := func(r *Rule) { failThenPass(r); r.Once = []event.ID{event.LivenessSessionID} }
 	loud := func(r *Rule) { failThenPass(r); r.Suppress.For = 0 }
 	three := func(r *Rule) {
@@ -79,20 +78,9 @@ func TestSequenceCases(t *testing.T) {
 		words string
 		want  string
 	}{
-		{"25 a first event exactly w old is out", failThenPass, "f0 f10 f20 ok60", ""},
-		{"25 one a second younger is in", failThenPass, "f0 f10 f20 ok59", "@59"},
-		{"26 reordered within lateness", failThenPass, "ok13 f10 f11 f12", "@13"},
-		{"27 in one second the order of the file counts", failThenPass, "f7 f7 f7 ok7", "@7"},
-		{"27 and the other way round", failThenPass, "ok7 f7 f7 f7", ""},
-		{"28 order matters", failThenPass, "ok0 f1 f2 f3", ""},
-		{"29 a second success is suppressed", failThenPass, "f0 f1 f2 ok3 ok4", "@3"},
-		{"29 where nothing is suppressed it fires: events are not used up", loud, "f0 f1 f2 ok3 ok4", "@3 @4"},
-		{"30 an answer in time", unanswered, "a0 b360 idle=3600", ""},
-		{"30 polls before it decide nothing", unanswered, "a0 idle=100 idle=300 b360 idle=3600", ""},
-		{"30 no answer fires when the window is over", unanswered, "a0 idle=3600", "@600"},
-		{"30 whatever the poll time", unanswered, "a0 idle=604 idle=605 idle=900", "@600"},
-		{"30 not before the watermark is there", unanswered, "a0 idle=604", ""},
-		{"30 other events bring the watermark as well", unanswered, "a0 c606/10.0.0.9", "@600"},
+		{"where nothing is suppressed the second end fires too: events are not used up", loud, "f0 f1 f2 ok3 ok4", "@3 @4"},
+		{"a wait ends whatever the poll time", unanswered, "a0 idle=604 idle=605 idle=900", "@600"},
+		{"other events bring the watermark as well", unanswered, "a0 c606/10.0.0.9", "@600"},
 		{"an answer exactly w later is too late", unanswered, "a0 b600 idle=3600", "@600"},
 		{"one before it is not", unanswered, "a0 b599.999 idle=3600", ""},
 		{"an answer ends all waits", unanswered, "a0 a1 a2 b3 idle=3600", ""},
@@ -154,19 +142,19 @@ func TestSequenceReloads(t *testing.T) {
 		name, words, want string
 		rule, next        func(*Rule)
 	}{
-		{"45 a change of severity keeps what was counted", "f0 f1 f2 reload=x ok3", "@3", failThenPass, severe},
-		{"46 a change of logic fires on the next event", "f0 f1 ok2 idle=20 reload=x rebuild ok23", "@23", failThenPass, two},
-		{"46 without what was before it is warming", "f0 f1 idle=20 reload=x ok23", "", failThenPass, two},
-		{"46 a wait is taken up", "a0 idle=300 reload=x rebuild idle=3600", "@1200", unanswered, patient},
-		{"46 one that is over fires nothing", "a0 idle=1300 reload=x rebuild idle=3600", "@600", unanswered, patient},
-		{"46 also when it is over at the reload exactly", "a0 idle=1205 reload=x rebuild restart idle=3600", "@600", unanswered, patient},
+		{"a change of severity keeps what was counted", "f0 f1 f2 reload=same ok3", "@3", failThenPass, severe},
+		{"a change of logic fires on the next event", "f0 f1 ok2 idle=20 reload=x rebuild ok23", "@23", failThenPass, two},
+		{"without what was before it is warming", "f0 f1 idle=20 reload=x ok23", "", failThenPass, two},
+		{"a wait is taken up", "a0 idle=300 reload=x rebuild idle=3600", "@1200", unanswered, patient},
+		{"one that is over fires nothing", "a0 idle=1300 reload=x rebuild idle=3600", "@600", unanswered, patient},
+		{"also when it is over at the reload exactly", "a0 idle=1205 reload=x rebuild restart idle=3600", "@600", unanswered, patient},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStory(t, WindowConfig{Hold: 100 * time.Hour}, burst(tt.rule))
-			s.reload = func(string) []*Rule {
+			s.reload = func(name string) []*Rule {
 				r := burst(tt.next)
-				if strings.HasPrefix(tt.name, "45") {
+				if name == "same" {
 					r.State = burst(tt.rule).State
 				}
 				return []*Rule{r}

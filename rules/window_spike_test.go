@@ -14,7 +14,7 @@ import (
 	"github.com/liveward/liveward/internal/event"
 )
 
-// wave is the rule of the published cases: spoof verdicts four times normal in ten minutes.
+// wave is spoof verdicts four times normal in ten minutes.
 func wave(mods ...func(*Rule)) *Rule {
 	r := &Rule{
 		ID: "lw.test.wave", Version: 1, Severity: event.High, Mode: Live, Kind: Spike,
@@ -151,8 +151,7 @@ func (s *stream) want(want string) {
 
 const minute, hour, day = 60.0, 3600.0, 86400.0
 
-// TestCase36SpikeFiresOnTheFirstGridPointThatSatisfiesTheTest.
-func TestCase36SpikeFiresOnTheFirstGridPointThatSatisfiesTheTest(t *testing.T) {
+func TestSpikeFiresOnTheFirstGridPointThatSatisfiesTheTest(t *testing.T) {
 	r := wave()
 	s := newStream(t, WindowConfig{}, r)
 	for i := range 14 {
@@ -171,37 +170,8 @@ func TestCase36SpikeFiresOnTheFirstGridPointThatSatisfiesTheTest(t *testing.T) {
 	}
 }
 
-func TestCase36SevenHitsAreTooFew(t *testing.T) {
-	for hits, want := range map[int]string{7: "", 8: "@9000"} {
-		r := wave()
-		s := newStream(t, WindowConfig{}, r)
-		s.spread(r, 0, 140*minute, "bank-a", 2800, 0)
-		s.spread(r, 140*minute, 10*minute, "bank-a", 200, hits)
-		s.spread(r, 150*minute, 5*minute, "bank-a", 100, 0)
-		s.want(want)
-	}
-}
-
-// TestCase37SpikeAgainstNothing: nothing is not many times nothing, and something is held against
-// the floor.
-func TestCase37SpikeAgainstNothing(t *testing.T) {
-	for hits, want := range map[int]string{0: "", 7: "", 30: "@8520"} {
-		r := wave(counts)
-		s := newStream(t, WindowConfig{}, r)
-		s.spread(r, 0, 140*minute, "bank-a", 280, 0)
-		s.spread(r, 140*minute, 2*minute, "bank-a", hits, hits)
-		s.idle(150 * minute)
-		s.want(want)
-		if hits == 30 {
-			if a := s.alerts[0]; a.Baseline != 0 || a.Ratio != 30 || a.Threshold != 8 {
-				t.Errorf("baseline %v, ratio %v, threshold %v", a.Baseline, a.Ratio, a.Threshold)
-			}
-		}
-	}
-}
-
-// TestCase38SpikeWarmsUp: a key fires nothing in its first days, whatever the others know.
-func TestCase38SpikeWarmsUp(t *testing.T) {
+// TestSpikeWarmsUp: a key fires nothing in its first days, whatever the others know.
+func TestSpikeWarmsUp(t *testing.T) {
 	r := wave(func(r *Rule) { r.Spike.Baseline, r.Spike.Warmup = 14*24*time.Hour, 3*24*time.Hour })
 	s := newStream(t, WindowConfig{}, r)
 	burst := func(when float64, key string) { s.spread(r, when, 5*minute, key, 60, 40); s.idle(when + 10*minute) }
@@ -230,23 +200,9 @@ func TestCase38SpikeWarmsUp(t *testing.T) {
 	}
 }
 
-// TestCase39ReferenceIsOfItsOwnTime: what the baseline is does not depend on when events come
-// together.
-func TestCase39ReferenceIsOfItsOwnTime(t *testing.T) {
-	r := wave(counts, func(r *Rule) { r.Window, r.Spike.Baseline = time.Minute, time.Minute })
-	s := newStream(t, WindowConfig{}, r)
-	s.spread(r, 0, 10, "k", 3, 3)
-	s.spread(r, 300, 12, "k", 12, 12)
-	s.idle(400)
-	s.want("@312")
-	if a := s.alerts[0]; a.Baseline != 0 || a.Count != 12 {
-		t.Errorf("baseline %v, count %d", a.Baseline, a.Count)
-	}
-}
-
-// TestCase40SeasonOnTheLocalCalendar: nine in the morning after the clocks went back is held against
+// TestSpikeSeasonOnTheLocalCalendar: nine in the morning after the clocks went back is held against
 // nine in the morning before, 25 hours earlier.
-func TestCase40SeasonOnTheLocalCalendar(t *testing.T) {
+func TestSpikeSeasonOnTheLocalCalendar(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)
@@ -272,26 +228,6 @@ func TestCase40SeasonOnTheLocalCalendar(t *testing.T) {
 	for _, tt := range tests {
 		if got := time.Unix(0, tt.t.seasonBefore(nine.UnixNano(), tt.n)).UTC().Format(time.RFC3339); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
-		}
-	}
-
-	// In the rule: the day before there were 100 hits in the hour before 09:00, and few at 08:00Z.
-	from := float64(time.Date(2026, 10, 24, 0, 0, 0, 0, time.UTC).UnixNano()-base) / 1e9
-	for zone, want := range map[*time.Location]int{berlin: 0, time.UTC: 1} {
-		r := wave(counts, func(r *Rule) { r.Spike.Baseline, r.Spike.Season, r.Spike.Zone = 24*time.Hour, 24*time.Hour, zone })
-		s := newStream(t, WindowConfig{}, r)
-		s.send(r, from-day, "k", 0)
-		s.spread(r, from+6*hour, hour, "k", 300, 300)
-		s.spread(r, from+7*hour, hour, "k", 6, 6)
-		s.idle(from + 9*hour)
-		s.alerts = nil // there was nothing the day before
-		s.spread(r, from+day+7*hour+50*minute, 10*minute, "k", 50, 50)
-		s.idle(from + day + 8*hour)
-		if len(s.alerts) != want {
-			t.Errorf("zone %s: %d alerts, want %d", zone, len(s.alerts), want)
-			for _, a := range s.alerts {
-				t.Log(event.FormatTime(a.Time), a.Explain)
-			}
 		}
 	}
 }

@@ -72,6 +72,37 @@ records come (push, Firehose, S3, NATS) their collectors take them apart, howeve
 is lost where the agent stops between two parts. One input should name one such file: parts of several files
 that are read in turn are not told apart, and end in quarantine.
 
+## Times without a zone
+
+nginx's error log, HAProxy's ` + "`%t`" + `, KrakenD, W3C and some others write local time and no zone: theirs is the input's
+` + "`timezone`" + `, UTC unless told, on the calendar of that place. Let a gateway write UTC, or a zone, where it can: once a year
+local time says the same hour twice, when clocks go back.
+
+Such a line is the first time of the two, until the log steps back by more than a minute (by more than the input's ` + "`lateness`" + `,
+where that is longer, and at most half the hour): that is the second pass, and what follows belongs to it. Each event of
+that hour has ` + "`liveward.ambiguous`" + `, and ` + "`liveward_input_ambiguous_total`" + ` counts them. With ` + "`timezone: Europe/Berlin`" + `, clocks going
+back from 03:00 to 02:00:
+
+| the log says | the event is of | because |
+| --- | --- | --- |
+| 02:30:00 | 00:30:00Z | the first pass comes first |
+| 02:59:59 | 00:59:59Z | |
+| 02:59:57 | 00:59:57Z | seconds back are disorder |
+| 02:00:00 | 01:00:00Z | an hour back is the second pass |
+| 02:30:00 | 01:30:00Z | in the first pass it would be half an hour behind the line before it |
+| 03:00:00 | 02:00:00Z | |
+
+What decides is the log alone, so that a replay says what the agent said. How far the log has come is stored with its
+position: a restart, or a rotation at the same path, changes nothing. What the log does not tell, nobody knows: a quiet log
+that says 02:30 in the first pass and 02:30 or 02:40 in the second, with nothing between, has no step back, and of one that begins in
+that hour nobody knows in which pass. Such lines are of the first pass, an hour early if they were of the second, until 03:00. A
+file that is replayed by itself begins anew. Where lines are read as they are written, what would lie in the future is never
+taken for a second pass.
+
+A time that clocks skip when they go forward, which no clock has shown, is read as if they had not yet: 02:30 is when
+they show 03:30. Other times without a zone in the same line (` + "`consent.granted_at`" + `) are the later of the two, unless that lies
+after the event.
+
 ## Lines that are no calls
 
 W3C directives (` + "`#Fields:`" + `) and what nginx and KrakenD log about themselves give no event and do

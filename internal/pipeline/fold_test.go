@@ -229,3 +229,26 @@ func stamp(doc string) string {
 	}
 	return at
 }
+
+// Other times of a line that names no zone are the later of their two instants, unless that lies after the
+// event; a line of another time of day has them as well.
+func TestHourThatComesTwiceInOtherFields(t *testing.T) {
+	p := newBenchOf(t, nil, "liveward_v1", "Europe/Berlin").processor()
+	pos := event.Position{Source: "gw", Path: "/v1", Ordinal: 1}
+	for _, c := range []struct{ at, granted, wanted string }{
+		{"2026-10-25 02:30:00", "2026-10-25 02:20:00", "00:20:00"},
+		{"2026-10-25 02:10:00", "2026-10-25 02:05:00", "01:05:00"}, // the second pass
+		{"2026-10-25 02:11:00", "2026-10-25 02:20:00", "00:20:00"}, // given in the first one
+		{"2026-10-25 03:01:00", "2026-10-25 02:59:00", "01:59:00"},
+		{"2026-10-25T02:01:00Z", "2026-10-25 02:59:00", "01:59:00"}, // a zone here, and none there
+		{"2026-10-25 03:02:00", "2026-10-25 02:59:00Z", "02:59:00"},
+	} {
+		line := event.Line{Offset: pos.End, Data: fmt.Appendf(nil, `{"ts":%q,"status":200,"client_ip":"203.0.113.7","consent_granted_at":%q}`, c.at, c.granted)}
+		pos.End += int64(len(line.Data)) + 1
+		var signals event.SignalBuffer
+		ev := p.Process(&line, &pos, after.UnixNano(), &signals).Event
+		if got := time.Unix(0, ev.Time(event.ConsentGrantedAt)).UTC().Format(time.TimeOnly); got != c.wanted {
+			t.Errorf("granted at %s, in a line of %s: %s UTC, want %s", c.granted, c.at, got, c.wanted)
+		}
+	}
+}
