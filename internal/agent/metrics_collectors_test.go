@@ -89,7 +89,7 @@ func TestCollectorsCountsAreExposed(t *testing.T) {
 
 // What an input's collector counts is exposed under the input's name.
 func TestCollectorMetrics(t *testing.T) {
-	a := running(t, 40, nil)
+	a := running(t, 40)
 	families, err := a.registry().Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func (silentNotifier) Notify(context.Context, alerting.Notification) (alerting.R
 }
 
 // running is an agent over one log, until the test ends.
-func running(t *testing.T, lines int, change func(*Config)) *Agent {
+func running(t *testing.T, lines int) *Agent {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "access.json")
@@ -46,9 +46,6 @@ func running(t *testing.T, lines int, change func(*Config)) *Agent {
 	cfg.Agent.ID, cfg.Agent.Data = "gw-1", filepath.Join(dir, "data")
 	cfg.Inputs = []InputConfig{{Name: "gateway", Paths: []string{path}, Format: "nginx_json"}}
 	cfg.NDJSON.Path = filepath.Join(dir, "out.ndjson")
-	if change != nil {
-		change(&cfg)
-	}
 	plan, err := PrepareDemo(cfg, "")
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +85,7 @@ func running(t *testing.T, lines int, change func(*Config)) *Agent {
 
 // Everything in the table is exposed, and nothing else.
 func TestMetricsAreTheTable(t *testing.T) {
-	a := running(t, 40, nil)
+	a := running(t, 40)
 	families, err := a.registry().Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +114,7 @@ func TestMetricsAreTheTable(t *testing.T) {
 }
 
 func TestMetricsOverTheSocket(t *testing.T) {
-	a := running(t, 40, nil)
+	a := running(t, 40)
 	c, err := Connect(t.Context(), a.plan.Config.Agent.Data)
 	if err != nil {
 		t.Fatal(err)
@@ -200,7 +197,7 @@ func TestMetricsGuard(t *testing.T) {
 
 // What is listened on serves metrics and nothing else, to those on the allow list.
 func TestMetricsListener(t *testing.T) {
-	a := running(t, 1, nil)
+	a := running(t, 1)
 	for _, tc := range []struct {
 		allow string
 		path  string
