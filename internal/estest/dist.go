@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Version is the version of the server.
@@ -98,29 +99,56 @@ func fetch() (string, error) {
 		repo = filepath.Join(home, ".m2", "repository")
 	}
 	path := filepath.Join(repo, "org/elasticsearch/distribution/integ-test-zip/elasticsearch", Version, "elasticsearch-"+Version+".zip")
-	if _, err := os.Stat(path); err != nil {
-		mvn, err := exec.LookPath("mvn")
-		if err != nil {
-			return "", errors.New("estest: tests need Elasticsearch from Maven Central, and mvn is not installed (Debian: apt-get install maven)")
+	if _, err := os.Stat(path); err == nil {
+		if err := verify(path); err == nil {
+			return path, nil
 		}
-		out, err := exec.Command(mvn, "-q", "-B", "dependency:get", "-Dartifact="+artifact, "-Dtransitive=false", "-Dmaven.repo.local="+repo).CombinedOutput()
-		if err != nil {
-			return "", fmt.Errorf("estest: download %s: %w\n%s", artifact, err, tail(out))
+		// Cut off, or not what was asked for: another one may be good.
+		if err := os.Remove(path); err != nil {
+			return "", err
 		}
 	}
+	if err := download(repo); err != nil {
+		return "", err
+	}
+	return path, verify(path)
+}
+
+// download lets Maven fetch the archive into a repository. A network may fail for a while: it is asked again.
+func download(repo string) error {
+	mvn, err := exec.LookPath("mvn")
+	if err != nil {
+		return errors.New("estest: tests need Elasticsearch from Maven Central, and mvn is not installed (Debian: apt-get install maven)")
+	}
+	for _, pause := range []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second, 0} {
+		// -U: a failure is remembered for a day otherwise.
+		out, err := exec.Command(mvn, "-q", "-B", "-U", "dependency:get", "-Dartifact="+artifact, "-Dtransitive=false", "-Dmaven.repo.local="+repo).CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		if pause == 0 {
+			return fmt.Errorf("estest: download %s: %w\n%s", artifact, err, tail(out))
+		}
+		time.Sleep(pause)
+	}
+	return nil
+}
+
+// verify holds that an archive is the one that was reviewed.
+func verify(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return "", err
+		return err
 	}
 	if sum := hex.EncodeToString(h.Sum(nil)); sum != archiveSum {
-		return "", fmt.Errorf("estest: %s has SHA-256 %s, want %s", path, sum, archiveSum)
+		return fmt.Errorf("estest: %s has SHA-256 %s, want %s", path, sum, archiveSum)
 	}
-	return path, nil
+	return nil
 }
 
 func unpack(archive, dir string) error {
