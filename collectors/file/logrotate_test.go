@@ -25,6 +25,7 @@ type logrotate struct {
 	state      string
 	ask, leave string // flag files by which it and the writer wait for each other
 	pause      time.Duration
+	looked     func() // waits until the collector has seen a rotation; nil while it is down
 }
 
 func newLogrotate(t *testing.T, path, directives string) *logrotate {
@@ -36,7 +37,6 @@ func newLogrotate(t *testing.T, path, directives string) *logrotate {
 	r := &logrotate{
 		t: t, dir: dir, conf: filepath.Join(dir, "conf"), state: filepath.Join(dir, "state"),
 		ask: filepath.Join(dir, "ask"), leave: filepath.Join(dir, "leave"),
-		pause: 20 * time.Millisecond,
 	}
 	if strings.Contains(directives, "%s") {
 		r.pause = time.Second // the seconds in the names must differ
@@ -92,6 +92,9 @@ func traffic(t *testing.T, w *writer, r *logrotate, copied bool, times int, late
 				done <- err
 				return
 			}
+			if r.looked != nil {
+				r.looked()
+			}
 			time.Sleep(r.pause)
 		}
 		done <- nil
@@ -133,7 +136,9 @@ func TestLogrotate(t *testing.T) {
 				c := newCollector(t, cfg, nil)
 				sink := collectorstest.NewSink(t)
 				run := collectorstest.Start(t, c, sink)
-				traffic(t, w, newLogrotate(t, path, tt.directives), tt.copied, 6, 20)
+				r := newLogrotate(t, path, tt.directives)
+				r.looked = func() { looked(t, sink, func() bool { return false }) }
+				traffic(t, w, r, tt.copied, 6, 20)
 				drained(sink, w.n)
 				run.Stop(t)
 				complete(t, sink, w.n, 0)
@@ -182,6 +187,7 @@ func TestLogrotateAndKill(t *testing.T) {
 				}
 				sink.Restart()
 				run := collectorstest.Start(t, newCollector(t, config(path), sink.Positions()), sink)
+				r.looked = func() { looked(t, sink, func() bool { return left.Load() <= 0 }) }
 				traffic(t, w, r, tt.copied, rng.IntN(3), 20)
 				for left.Load() > 0 {
 					w.lines(3)
@@ -190,6 +196,7 @@ func TestLogrotateAndKill(t *testing.T) {
 				if err := run.Wait(t); !errors.Is(err, crash) {
 					t.Fatalf("Collect returned %v, want the crash", err)
 				}
+				r.looked = nil
 				traffic(t, w, r, tt.copied, rng.IntN(3), 20) // while it is down
 			}
 			sink.Before, sink.After = nil, nil

@@ -466,11 +466,10 @@ func TestRandomHistories(t *testing.T) {
 				for left.Load() > 0 {
 					did := s.mutate(rng)
 					history += did
-					wait := time.Duration(rng.IntN(4)) * time.Millisecond
 					if strings.HasPrefix(did, " rename") || strings.HasPrefix(did, " copytruncate") {
-						wait += 20 * time.Millisecond // ten times as fast as any stress in real life
+						looked(t, s.sink, func() bool { return left.Load() <= 0 })
 					}
-					time.Sleep(wait)
+					time.Sleep(time.Duration(rng.IntN(4)) * time.Millisecond)
 				}
 				if err := s.run.Wait(t); !errors.Is(err, crash) {
 					t.Fatalf("Collect returned %v, want the crash", err)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/liveward/liveward/collectors/collectorstest"
 )
@@ -138,6 +139,23 @@ func drained(sink *collectorstest.Sink, n int) {
 		_, ticks := sink.Counts()
 		return len(sink.Texts()) >= n || ticks > before+10 && sink.AllIdle()
 	})
+}
+
+// looked waits until a collector has looked at its files since, or was killed. What happens to them between
+// two looks is bounded in real life: by a rotation or two, not by how busy the machine is.
+func looked(t *testing.T, sink *collectorstest.Sink, killed func() bool) {
+	t.Helper()
+	before, _ := sink.Counts()
+	for deadline := time.Now().Add(3 * time.Minute); !killed(); time.Sleep(time.Millisecond) {
+		// The first of two may have begun before.
+		if now, _ := sink.Counts(); now >= before+2 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Error("the collector does not look at its files")
+			return
+		}
+	}
 }
 
 func logPath(t *testing.T) string {
