@@ -16,7 +16,8 @@ import (
 // the report shows, and nothing can send it anywhere.
 type Backtest struct {
 	From, Until int64 // times of the first and last event, nanoseconds; both 0 where there was none
-	Events      int64
+	Events      int64 // of lines
+	Joined      int64 // made of others
 	Rules       []RuleBacktest // in order of id
 
 	byID map[string]int
@@ -54,15 +55,26 @@ func NewBacktest(set *Set, id string) *Backtest {
 	return b
 }
 
-// Event takes notice of an event's time.
+// Event takes notice of the time of a line's event.
 func (b *Backtest) Event(t int64) {
-	if b.Events == 0 || t < b.From {
+	b.reach(t)
+	b.Events++
+}
+
+// Join takes notice of the time of an event that was made of others.
+func (b *Backtest) Join(t int64) {
+	b.reach(t)
+	b.Joined++
+}
+
+func (b *Backtest) reach(t int64) {
+	first := b.Events+b.Joined == 0
+	if first || t < b.From {
 		b.From = t
 	}
-	if b.Events == 0 || t > b.Until {
+	if first || t > b.Until {
 		b.Until = t
 	}
-	b.Events++
 }
 
 // Alert takes an alert in. Reports about an earlier alert, such as a recovery, are none.
@@ -79,7 +91,7 @@ func dayOf(t int64) string { return time.Unix(0, t).UTC().Format(time.DateOnly) 
 
 // Days are the days of the log, the first to the last.
 func (b *Backtest) Days() []string {
-	if b.Events == 0 {
+	if b.Events+b.Joined == 0 {
 		return nil
 	}
 	const most = 4000
@@ -173,11 +185,7 @@ const (
 func (b *Backtest) Print(w io.Writer) error {
 	var out strings.Builder
 	days := b.Days()
-	if len(days) == 0 {
-		out.WriteString("no events\n")
-	} else {
-		fmt.Fprintf(&out, "%s from %s to %s (UTC), %s\n", plural(int(b.Events), "event"), event.FormatTime(b.From), event.FormatTime(b.Until), plural(len(days), "day"))
-	}
+	out.WriteString(b.span(days) + "\n")
 	var silent []string
 	total := 0
 	for i := range b.Rules {
@@ -195,6 +203,18 @@ func (b *Backtest) Print(w io.Writer) error {
 	fmt.Fprintf(&out, "\n%s\n", plural(total, "alert"))
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// span says how many events there were, and when.
+func (b *Backtest) span(days []string) string {
+	if len(days) == 0 {
+		return "no events"
+	}
+	events := plural(int(b.Events), "event")
+	if b.Joined > 0 {
+		events += fmt.Sprintf(" and %d joined of them", b.Joined)
+	}
+	return fmt.Sprintf("%s from %s to %s (UTC), %s", events, event.FormatTime(b.From), event.FormatTime(b.Until), plural(len(days), "day"))
 }
 
 // plural is a number with its noun.

@@ -66,10 +66,7 @@ func (b *Backtest) WriteHTML(w io.Writer, differences []Difference) error {
 		Span        string
 		Rules       []pageRule
 		Differences []Difference
-	}{Span: "no events", Differences: differences}
-	if len(days) > 0 {
-		data.Span = fmt.Sprintf("%s from %s to %s (UTC), %s", plural(int(b.Events), "event"), event.FormatTime(b.From), event.FormatTime(b.Until), plural(len(days), "day"))
-	}
+	}{Span: b.span(days), Differences: differences}
 	for i := range b.Rules {
 		data.Rules = append(data.Rules, b.Rules[i].page(days))
 	}

@@ -41,7 +41,11 @@ func (p *Plan) Backtest(ctx context.Context, set *rules.Set, id string, o Replay
 		return nil
 	}
 	r.Document = func(d pipeline.Processed) error {
-		if t, ok := documentTime(d.Doc); ok && !d.Quarantined {
+		switch t, ok := documentTime(d.Doc); {
+		case !ok, d.Quarantined:
+		case d.Event == nil:
+			b.Join(t)
+		default:
 			b.Event(t)
 		}
 		return nil

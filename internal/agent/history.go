@@ -122,7 +122,13 @@ func (p *Plan) BacktestJournal(ctx context.Context, since time.Duration, id stri
 		}
 		defer r.Close()
 		r.Alert = b.Alert
-		r.Event = func(ev *event.Event) { b.Event(ev.Time(event.Timestamp)) }
+		r.Event = func(ev *event.Event) {
+			if ev.Has(event.LivewardJoinKind) {
+				b.Join(ev.Time(event.Timestamp))
+			} else {
+				b.Event(ev.Time(event.Timestamp))
+			}
+		}
 		tests[i], runs[i] = b, r
 	}
 	err := p.readHistory(ctx, time.Now().Add(-since), func(e *journal.Entry) error {

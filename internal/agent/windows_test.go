@@ -66,18 +66,8 @@ What it is.
 // The bounds of windows are those of the configuration: a key that is seen again is still known where
 // there is room for those that came between, and forgotten, and counted as that, where there is none.
 func TestWindowLimits(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, content string) string {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
+	dir := folder(t.TempDir())
+	write := func(name, content string) string { return dir.write(t, name, content) }
 	write("rules/x.refused.yaml", twiceRefused)
 	write("rules/playbooks/x/y.md", page)
 	at := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
@@ -95,7 +85,7 @@ func TestWindowLimits(t *testing.T) {
 	file := write("gateway.json", log.String())
 	f := func(limits string, evicted bool, want ...string) {
 		t.Helper()
-		config := write("liveward.yaml", fmt.Sprintf("rules: {dir: %s, %s}\n", filepath.Join(dir, "rules"), limits))
+		config := write("liveward.yaml", fmt.Sprintf("rules: {dir: %s, %s}\n", filepath.Join(string(dir), "rules"), limits))
 		p, err := agent.LoadOffline(agent.Offline{Config: config, Format: "liveward_v1", NeedRules: true})
 		if err != nil {
 			t.Fatal(err)
@@ -124,6 +114,64 @@ func TestWindowLimits(t *testing.T) {
 	f("max_keys: 100000", false, "198.51.100.7")
 	f("max_keys: 2000", true)
 	f("max_memory: 8MiB", true)
+}
+
+// folder is a directory of files that a test writes.
+type folder string
+
+func (f folder) write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(string(f), name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A bad line has the time of its log, as far as that is known. Before the first good line it is not, and
+// a replay has no time at which anything was read: such a line is kept, and counted in no window.
+func TestReplayBeginsWithBadLines(t *testing.T) {
+	dir := folder(t.TempDir())
+	dir.write(t, "rules/x.bad.yaml", `
+id: x.bad
+version: 1
+title: bad line
+description: d
+severity: low
+playbook: x/y
+when: event.kind == "pipeline_error"
+tests:
+  - {given: {event.kind: pipeline_error}, events: [{}], alerts: [{at: 0s}]}
+  - {given: {event.kind: event}, events: [{}], alerts: []}
+`)
+	dir.write(t, "rules/playbooks/x/y.md", strings.Replace(page, "x.refused", "x.bad", 1))
+	config := dir.write(t, "liveward.yaml", fmt.Sprintf("rules: {dir: %s}\n", filepath.Join(string(dir), "rules")))
+	const good = `{"ts":"2026-03-01T10:00:00Z","fwd_ip":"203.0.113.9","method":"POST","path":"/v1/liveness/check","status":200}` + "\n"
+	file := dir.write(t, "gateway.json", "no line\nnone either\n"+good+"nor this\n")
+	p, err := agent.LoadOffline(agent.Offline{Config: config, Format: "liveward_v1", NeedRules: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var alerts []string
+	r := p.Replay(agent.ReplayOptions{})
+	r.Rules = p.Rules
+	r.Alert = func(a *event.Alert) error {
+		alerts = append(alerts, event.FormatTime(a.Time))
+		return nil
+	}
+	res, err := r.Run(t.Context(), []string{file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"2026-03-01T10:00:00.000Z"}, alerts); diff != "" {
+		t.Errorf("alerts differ (-want +got):\n%s", diff)
+	}
+	if res.Events != 1 || res.Quarantined != 3 {
+		t.Errorf("%d events, %d quarantined, want 1 and 3", res.Events, res.Quarantined)
+	}
 }
 
 func TestWindowLimitsThatMakeNoSense(t *testing.T) {

@@ -169,7 +169,7 @@ func (p *Processor) clock(pos *event.Position) *clock {
 type Processed struct {
 	ID          event.Hash
 	Doc         []byte
-	Event       *event.Event // what Doc encodes; valid until the next call
+	Event       *event.Event // what Doc encodes; valid until the next call; nil where Doc was joined of others
 	Tenant      string       // valid until the next call
 	Quarantined bool
 	Skipped     bool // a directive of the format: no document
@@ -256,9 +256,11 @@ func (p *Processor) trace(stage string) {
 	}
 }
 
-// match adds the event's signals to the buffer and returns what they take in the journal, at most.
+// match adds the event's signals to the buffer and returns what they take in the journal, at most. What
+// has no time has no place in any window: that is a bad line at the beginning of a replay, where nobody
+// knows when it was read.
 func (p *Processor) match(line *event.Line, id event.Hash, ingest int64, signals *event.SignalBuffer) int {
-	if p.matcher == nil {
+	if p.matcher == nil || !p.ev.Has(event.Timestamp) {
 		return 0
 	}
 	before := len(signals.Signals)

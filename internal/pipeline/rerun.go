@@ -22,7 +22,8 @@ type Rerun struct {
 	ev      event.Event
 	docs    []byte
 
-	// Alert gets what fires, Event each event of a call that is not quarantined; either may be nil.
+	// Alert gets what fires, Event each event of a call that is not quarantined, also what was joined of
+	// others (it has the field liveward.join.kind); either may be nil.
 	Alert func(*event.Alert)
 	Event func(*event.Event)
 }
