@@ -113,11 +113,7 @@ func TestCanariesAreInTheLog(t *testing.T) {
 
 // Nothing that the commands print over a log holds a canary: documents, alerts, errors.
 func TestCanariesDoNotPassCommands(t *testing.T) {
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "liveward")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	dir, binary := t.TempDir(), buildCommand(t)
 	c := newCorpus(t, seed())
 	run := func(args ...string) []byte {
 		t.Helper()

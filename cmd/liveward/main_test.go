@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,11 +23,39 @@ func TestMain(m *testing.M) {
 	testscript.Main(withServer{m}, map[string]func(){"liveward": main})
 }
 
-// withServer stops the Elasticsearch of this test binary, if it had one, when the tests are over.
+// withServer stops the Elasticsearch of this test binary, if it had one, when the tests are over, and
+// removes the command that was built for them.
 type withServer struct{ m *testing.M }
 
 // Run implements testscript.TestingM.
-func (w withServer) Run() int { return estest.Run(w.m) }
+func (w withServer) Run() int {
+	defer func() { _ = os.RemoveAll(built.dir) }()
+	return estest.Run(w.m)
+}
+
+// built is the command as users have it, without the race detector, for the tests that run it.
+var built struct {
+	sync.Once
+	dir string
+	err error
+}
+
+// buildCommand builds the command, once for all tests, and returns its path.
+func buildCommand(t *testing.T) string {
+	t.Helper()
+	built.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "liveward-built-"); built.err != nil { //nolint:usetesting // for all tests
+			return
+		}
+		if out, err := exec.CommandContext(context.Background(), "go", "build", "-o", filepath.Join(built.dir, "liveward"), ".").CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("build: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return filepath.Join(built.dir, "liveward")
+}
 
 func TestScripts(t *testing.T) {
 	repo, err := filepath.Abs("../..")
@@ -72,13 +104,13 @@ func awaitMatch(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
 	path := ts.MkAbs(args[0])
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		data, err := os.ReadFile(path)
 		if err == nil && want.Match(data) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("no line of %s matches %s after two minutes", args[0], args[1])
+			ts.Fatalf("no line of %s matches %s after three minutes", args[0], args[1])
 		}
 	}
 }
@@ -88,14 +120,14 @@ func awaitSocket(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: awaitsocket file")
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		c, err := net.Dial("unix", ts.MkAbs(args[0]))
 		if err == nil {
 			_ = c.Close()
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("nobody listens on %s after a minute: %v", args[0], err)
+			ts.Fatalf("nobody listens on %s after three minutes: %v", args[0], err)
 		}
 	}
 }

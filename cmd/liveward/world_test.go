@@ -54,11 +54,7 @@ func newWorld(t *testing.T, es *estest.Server) *world {
 	t.Cleanup(w.slack.Close)
 	w.namespace = w.es.Namespace(t)
 	w.client = &http.Client{Timeout: 4 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
-	w.binary = filepath.Join(w.dir, "liveward")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", w.binary, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	w.binary = buildCommand(t)
 	w.startGateway()
 	w.configure()
 	return w
@@ -325,26 +321,37 @@ func (w *world) registered() {
 	await(w.t, "the first document", func() bool { return w.es.Count(w.t, w.stream("event")) > 0 })
 }
 
-// rotate renames the log and lets nginx open a new one, as logrotate with its postrotate does.
+// rotate renames the log and lets nginx open a new one, as logrotate with its postrotate does: what was
+// rotated before is one number further.
 func (w *world) rotate() {
 	w.t.Helper()
-	w.rotations++
-	if err := os.Rename(w.path(gatewayLog), w.path(fmt.Sprintf("%s.%d", gatewayLog, w.rotations))); err != nil {
-		w.t.Fatal(err)
+	for n := w.rotations; n >= 0; n-- {
+		if err := os.Rename(w.path(generation(n)), w.path(generation(n+1))); err != nil {
+			w.t.Fatal(err)
+		}
 	}
+	w.rotations++
 	if err := w.nginx.Process.Signal(syscall.SIGUSR1); err != nil {
 		w.t.Fatal(err)
 	}
 	await(w.t, "the new log", func() bool { _, err := os.Stat(w.path(gatewayLog)); return err == nil })
 }
 
+// generation names a log after so many rotations.
+func generation(n int) string {
+	if n == 0 {
+		return gatewayLog
+	}
+	return fmt.Sprintf("%s.%d", gatewayLog, n)
+}
+
 // logs are all generations of the gateway's log, oldest first.
 func (w *world) logs() []string {
 	var out []string
-	for i := 1; i <= w.rotations; i++ {
-		out = append(out, fmt.Sprintf("%s.%d", gatewayLog, i))
+	for n := w.rotations; n >= 0; n-- {
+		out = append(out, generation(n))
 	}
-	return append(out, gatewayLog)
+	return out
 }
 
 // awaitLog waits until the gateway has logged every call: it does so after it has answered.
