@@ -127,6 +127,11 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Journal, error) {
 	if err := j.connect(ctx); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
+	if j.server != nil { // in a cluster somebody else may be storing
+		if err := j.collectBlobs(ctx); err != nil {
+			log.Warn("parts of blobs may be left that nothing needs", "error", err)
+		}
+	}
 	return j, nil
 }
 

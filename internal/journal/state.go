@@ -1,12 +1,10 @@
 package journal
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -152,38 +150,4 @@ func (j *Journal) Cursor(ctx context.Context, stream, reader string) (Ref, error
 // SaveCursor stores how far a reader has come.
 func (j *Journal) SaveCursor(ctx context.Context, stream, reader string, ref Ref) error {
 	return j.cursors().put(ctx, stream+"."+reader, ref)
-}
-
-// PutBlob stores a blob under a name.
-func (j *Journal) PutBlob(ctx context.Context, name string, data []byte) error {
-	js, _ := j.client()
-	o, err := js.ObjectStore(ctx, objBlobs)
-	if err != nil {
-		return fmt.Errorf("blobs: %w", err)
-	}
-	if _, err := o.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(data)); err != nil {
-		return fmt.Errorf("store blob %s: %w", name, err)
-	}
-	return nil
-}
-
-// Blob returns a blob; nil when there is none of that name.
-func (j *Journal) Blob(ctx context.Context, name string) ([]byte, error) {
-	js, _ := j.client()
-	o, err := js.ObjectStore(ctx, objBlobs)
-	if err != nil {
-		return nil, fmt.Errorf("blobs: %w", err)
-	}
-	r, err := o.Get(ctx, name)
-	if errors.Is(err, jetstream.ErrObjectNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("blob %s: %w", name, err)
-	}
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("blob %s: %w", name, errors.Join(err, r.Close()))
-	}
-	return data, r.Close()
 }
