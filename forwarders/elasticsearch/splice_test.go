@@ -191,7 +191,7 @@ func TestEncodeDoesNotAllocate(t *testing.T) {
 	docs := forwarderstest.Docs(0, 100)
 	streams := newStreams(Config{Namespace: "default", NamespaceByTenant: true, MaxTenants: 9})
 	var body bulk
-	n := testing.AllocsPerRun(20, func() {
+	n := testing.AllocsPerRun(200, func() {
 		body.reset()
 		for i := range docs {
 			docs[i].Tenant = "banka"

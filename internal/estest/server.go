@@ -23,8 +23,8 @@ import (
 	"github.com/liveward/liveward/internal/loopback"
 )
 
-// startTimeout is how long a start may take; on a busy machine it takes a minute.
-const startTimeout = 4 * time.Minute
+// startTimeout is how long a start may take; on a busy machine it takes a minute, on a very busy one more.
+const startTimeout = 8 * time.Minute
 
 // unprivileged is the user ("nobody") under which the server runs where the tests run as root: it
 // refuses to be root.
