@@ -36,9 +36,9 @@ func (p *Processor) settle(ev *event.Event, pos *event.Position, ingest int64) {
 }
 
 // secondPass tells whether a line is of the second pass; newest is its source's newest event time, 0 where
-// there is none.
+// there is none: then nothing steps back.
 func (p *Processor) secondPass(f event.Fold, newest, ingest int64) bool {
-	if newest == 0 || p.JudgeSkew && f.Second > ingest+int64(SkewLimit) {
+	if p.JudgeSkew && f.Second > ingest+int64(SkewLimit) {
 		return false
 	}
 	step := min(max(int64(p.Lateness), int64(foldStep)), (f.Second-f.First)/2)
