@@ -39,6 +39,19 @@ func newOnce(keep time.Duration, now func() time.Time) (*once, error) {
 	return &once{keep: keep, now: now, seen: cache}, nil
 }
 
+// know remembers deliveries that were durable before there was a memory.
+func (o *once) know(ids []event.Hash) {
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	until := o.now().Add(o.keep)
+	for _, id := range ids {
+		o.seen.Add(id, seen{durable: true, until: until})
+	}
+}
+
 // begin tells whether a delivery is durable already. One that is on its way is busy: what becomes of
 // it is not known yet.
 func (o *once) begin(d *delivery) (known bool, err error) {

@@ -125,7 +125,8 @@ type Collector struct {
 	stats     tally.Of[Stats]
 }
 
-// New makes a collector. It opens nothing. resume are the positions the journal holds of it.
+// New makes a collector. It opens nothing. resume are the positions the journal holds of it; deliveries
+// that are done in them are remembered where deliveries are.
 func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Logger) (*Collector, error) {
 	cfg.defaults()
 	if cfg.Protocol == nil {
@@ -137,6 +138,7 @@ func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Lo
 	}
 	c.journal = deliver.New(cfg.Source, "-"+cfg.Protocol.Name(), resume, now)
 	c.journal.Pushback = c.pushedBack
+	c.once.know(c.journal.Durable())
 	return c, nil
 }
 

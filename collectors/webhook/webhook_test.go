@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -187,5 +188,45 @@ func TestConfig(t *testing.T) {
 		if s.Validate() == nil {
 			t.Errorf("%+v is taken", s)
 		}
+	}
+}
+
+// What the journal holds is known after a restart: it is answered as before, and not stored again.
+func TestKnownAfterARestart(t *testing.T) {
+	scheme, _ := webhook.Scheme("veriff")
+	cfg := push.Config{Auth: push.Auth{Scheme: scheme}}
+	sign := func(body string) []string {
+		return []string{"X-Hmac-Signature", hex.EncodeToString(mac(sha256.New, body))}
+	}
+	sink := collectorstest.NewSink(t)
+	var done []event.Position
+	sink.After = func(_ int, b *event.Batch) error {
+		for _, p := range b.Positions {
+			if p.Done {
+				done = append(done, p)
+			}
+		}
+		return nil
+	}
+	c := newCollector(t, cfg, nil, time.Now)
+	run := collectorstest.Start(t, c, sink)
+	if code := post(t, c, `{"n":1}`, sign(`{"n":1}`)...); code != 200 {
+		t.Fatalf("answered %d", code)
+	}
+	run.Stop(t)
+	sink.Restart()
+	c = newCollector(t, cfg, slices.Concat(done, sink.Positions()), time.Now)
+	run = collectorstest.Start(t, c, sink)
+	for _, body := range []string{`{"n":1}`, `{"n":2}`, `{"n":1}`} {
+		if code := post(t, c, body, sign(body)...); code != 200 {
+			t.Errorf("%s: answered %d", body, code)
+		}
+	}
+	run.Stop(t)
+	if got := strings.Join(sink.Texts(), " "); got != `{"n":1} {"n":2}` {
+		t.Errorf("stored %s", got)
+	}
+	if n := c.Stats().Repeated; n != 2 {
+		t.Errorf("%d repeats, want 2", n)
 	}
 }

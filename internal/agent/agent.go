@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -317,8 +318,9 @@ func (a *Agent) readers(ctx context.Context) (map[string]int64, error) {
 func (a *Agent) collect(ctx context.Context, in input) error {
 	log := a.log.With("component", "collector", "input", in.Name)
 	said, again := "", 0 // what was told of last, and how often it happened since
+	var delivered pipeline.Delivered
 	for {
-		err := a.collectOnce(ctx, in, log)
+		err := a.collectOnce(ctx, in, &delivered, log)
 		a.gate.Arrive(in.Name) // one that fails holds up no other
 		switch {
 		case ctx.Err() != nil:
@@ -349,7 +351,7 @@ func (a *Agent) ended() error {
 	return nil
 }
 
-func (a *Agent) collectOnce(ctx context.Context, in input, log *slog.Logger) error {
+func (a *Agent) collectOnce(ctx context.Context, in input, delivered *pipeline.Delivered, log *slog.Logger) error {
 	proc, err := a.processor(in, log)
 	if err != nil {
 		return err
@@ -359,6 +361,14 @@ func (a *Agent) collectOnce(ctx context.Context, in input, log *slog.Logger) err
 		return err
 	}
 	defer sink.Close()
+	if in.Webhook != nil { // a vendor posts again for as long as bodies are remembered
+		since := a.now().Add(-time.Duration(in.Webhook.Remember))
+		earlier, err := delivered.Since(ctx, a.journal, journal.BatchSubject(a.plan.Config.Agent.ID, in.Name), since)
+		if err != nil {
+			return err
+		}
+		resume = slices.Concat(earlier, resume)
+	}
 	c, err := a.collector(in, resume, log)
 	if err != nil {
 		return err
