@@ -70,6 +70,7 @@ if ! haveenvoy; then
 	fi
 	if ! haveenvoy; then
 		rm -rf "$envoy"
+		chmod 755 "$fresh"
 		mv "$fresh" "$envoy"
 	fi
 fi
