@@ -24,7 +24,7 @@ func (w *Windows) Freeze() *Frozen {
 	f.windows = Windows{cfg: w.cfg, ruleset: w.ruleset, mark: w.mark.clone(), seen: w.seen.clone()}
 	states := make(map[*ruleState]*ruleState, len(w.sorted))
 	for _, rs := range w.sorted {
-		c := &ruleState{rule: rs.rule, last: rs.last, warm: rs.warm, shows: rs.shows.freeze()}
+		c := &ruleState{rule: rs.rule, rank: rs.rank, last: rs.last, warm: rs.warm, shows: rs.shows.freeze()}
 		c.tally = rs.tally.freeze(&f.done, c.shows)
 		c.held.table = rs.held.table.freeze(&f.done)
 		if rs.early != nil {
@@ -33,7 +33,7 @@ func (w *Windows) Freeze() *Frozen {
 		states[rs] = c
 		f.windows.sorted = append(f.windows.sorted, c)
 	}
-	f.windows.buffer.heap = w.buffer.clone(states, f.windows.mark.tails)
+	f.windows.buffer.queue = w.buffer.clone(states, f.windows.mark.tails)
 	return f
 }
 
@@ -176,7 +176,8 @@ func (t *showTable) freeze() *showTable { return &showTable{shows: slices.Clone(
 
 func (s *seenSet) clone() seenSet {
 	c := *s
-	c.young.ids, c.old.ids = maps.Clone(s.young.ids), maps.Clone(s.old.ids)
+	c.young = generation{ids: slices.Clone(s.young.ids), newest: s.young.newest}
+	c.old = generation{ids: slices.Clone(s.old.ids), newest: s.old.newest}
 	return c
 }
 
@@ -199,15 +200,15 @@ func (t *tail) clone() *tail {
 
 // clone copies what waits, for other rules and sources.
 func (r *reorder) clone(states map[*ruleState]*ruleState, tails map[tailKey]*tail) []waitingSignal {
-	heap := make([]waitingSignal, len(r.heap))
-	all := make([]pending, len(r.heap))
+	waiting := r.all()
+	all := make([]pending, len(waiting))
 	size := 0
-	for i := range r.heap {
-		size += len(r.heap[i].p.data)
+	for i := range waiting {
+		size += len(waiting[i].p.data)
 	}
 	data := make([]byte, 0, size)
 	gone := map[*tail]*tail{} // sources that are forgotten but for their signals
-	for i, s := range r.heap {
+	for i, s := range waiting {
 		p := &all[i]
 		*p = *s.p
 		start := len(data)
@@ -222,7 +223,7 @@ func (r *reorder) clone(states map[*ruleState]*ruleState, tails map[tailKey]*tai
 			}
 			p.tail = gone[p.tail]
 		}
-		heap[i] = waitingSignal{s.time, p}
+		waiting[i].p = p
 	}
-	return heap
+	return waiting
 }

@@ -201,13 +201,15 @@ func (m *Matcher) signal(r *Rule, o *Origin, when int64, skewed bool, step uint8
 		once(buf, ev, r.Once)
 	}
 	sig.Of = buf.Since(start)
-	start = buf.Mark()
-	for _, id := range r.Show {
-		if ev.Has(id) {
-			add(buf, ev, id)
+	if r.shows(step) {
+		start = buf.Mark()
+		for _, id := range r.Show {
+			if ev.Has(id) {
+				add(buf, ev, id)
+			}
 		}
+		sig.Show = buf.Since(start)
 	}
-	sig.Show = buf.Since(start)
 	buf.Signals = append(buf.Signals, sig)
 }
 

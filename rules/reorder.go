@@ -3,6 +3,7 @@ package rules
 import (
 	"bytes"
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/liveward/liveward/internal/event"
@@ -49,7 +50,7 @@ func (p *pending) compare(q *pending) int {
 		return c
 	}
 	if p.state != q.state {
-		if c := strings.Compare(p.state.rule.ID, q.state.rule.ID); c != 0 {
+		if c := cmp.Compare(p.state.rank, q.state.rank); c != 0 {
 			return c
 		}
 	}
@@ -69,11 +70,14 @@ func (k tailKey) compare(l tailKey) int {
 	return cmp.Or(strings.Compare(k.Source, l.Source), strings.Compare(k.Path, l.Path), strings.Compare(k.agent, l.agent))
 }
 
-// reorder is the buffer in which signals wait until the watermark has passed them: a binary heap
-// with the smallest at the root. Arrivals are nearly in order, so that most pushes stay a leaf.
+// reorder is the buffer in which signals wait until the watermark has passed them. Arrivals are nearly
+// in order: they stand in a sorted queue, into which one that comes a little behind is put at its place.
+// One that comes far behind, as do those of another file, stands in a binary heap beside the queue.
 type reorder struct {
-	heap  []waitingSignal
-	bytes int64 // estimated, of all waiting
+	queue []waitingSignal // sorted from head on
+	head  int
+	heap  []waitingSignal // the smallest at the root
+	bytes int64           // estimated, of all waiting
 	free  []*pending
 }
 
@@ -86,8 +90,16 @@ type waitingSignal struct {
 	p    *pending
 }
 
-// maxFree bounds the recycled signals.
-const maxFree = 4096
+const (
+	// maxFree bounds the recycled signals, maxFreeData the bytes that one of them keeps.
+	maxFree     = 1 << 15
+	maxFreeData = 1 << 12
+	// signalsAtOnce are allocated together, each with room for so many bytes.
+	signalsAtOnce = 64
+	signalData    = 192
+	// maxShift bounds the signals of the queue that one before them moves.
+	maxShift = 1 << 10
+)
 
 func (a waitingSignal) less(b waitingSignal) bool {
 	if a.time != b.time {
@@ -96,21 +108,29 @@ func (a waitingSignal) less(b waitingSignal) bool {
 	return a.p.compare(b.p) < 0
 }
 
-func (r *reorder) len() int { return len(r.heap) }
+func (r *reorder) len() int { return len(r.queue) - r.head + len(r.heap) }
+
+// all returns what waits, in no order.
+func (r *reorder) all() []waitingSignal { return slices.Concat(r.queue[r.head:], r.heap) }
 
 // blank returns a signal to fill in.
 func (r *reorder) blank() *pending {
-	if n := len(r.free); n > 0 {
-		p := r.free[n-1]
-		r.free = r.free[:n-1]
-		return p
+	if len(r.free) == 0 {
+		block, data := make([]pending, signalsAtOnce), make([]byte, signalsAtOnce*signalData)
+		for i := range block {
+			block[i].data = data[i*signalData : i*signalData : (i+1)*signalData]
+			r.free = append(r.free, &block[i])
+		}
 	}
-	return new(pending)
+	n := len(r.free) - 1
+	p := r.free[n]
+	r.free = r.free[:n]
+	return p
 }
 
 // recycle takes back a signal that nobody looks at any more.
 func (r *reorder) recycle(p *pending) {
-	if len(r.free) < maxFree {
+	if len(r.free) < maxFree && cap(p.data) <= maxFreeData {
 		*p = pending{data: p.data[:0]}
 		r.free = append(r.free, p)
 	}
@@ -118,7 +138,44 @@ func (r *reorder) recycle(p *pending) {
 
 func (r *reorder) push(p *pending) {
 	r.bytes += p.cost()
-	r.heap = append(r.heap, waitingSignal{p.time, p})
+	w := waitingSignal{p.time, p}
+	if n := len(r.queue); n > r.head && w.less(r.queue[n-1]) {
+		r.pushBehind(w)
+		return
+	}
+	if n := len(r.queue); n == cap(r.queue) && r.head > n/2 {
+		r.queue = r.queue[:copy(r.queue, r.queue[r.head:])]
+		clear(r.queue[len(r.queue):n])
+		r.head = 0
+	}
+	r.queue = append(r.queue, w)
+}
+
+// pushBehind pushes a signal that is smaller than the last of the queue.
+func (r *reorder) pushBehind(w waitingSignal) {
+	q := r.queue[r.head:]
+	to, step := len(q)-1, 1 // w is smaller than that at to
+	for to >= step && w.less(q[to-step]) {
+		to -= step
+		step *= 2
+	}
+	from := max(to-step+1, 0)
+	for from < to {
+		if mid := (from + to) / 2; w.less(q[mid]) {
+			to = mid
+		} else {
+			from = mid + 1
+		}
+	}
+	if len(q)-to > maxShift {
+		r.pushHeap(w)
+		return
+	}
+	r.queue = slices.Insert(r.queue, r.head+to, w)
+}
+
+func (r *reorder) pushHeap(w waitingSignal) {
+	r.heap = append(r.heap, w)
 	h := r.heap
 	i := len(h) - 1
 	for i > 0 {
@@ -131,10 +188,33 @@ func (r *reorder) push(p *pending) {
 	}
 }
 
+// heaped tells whether the smallest stands in the heap; only where something waits.
+func (r *reorder) heaped() bool {
+	return len(r.heap) > 0 && (r.head == len(r.queue) || r.heap[0].less(r.queue[r.head]))
+}
+
 // next is the time of the smallest; only where there is one.
-func (r *reorder) next() int64 { return r.heap[0].time }
+func (r *reorder) next() int64 {
+	if r.heaped() {
+		return r.heap[0].time
+	}
+	return r.queue[r.head].time
+}
 
 func (r *reorder) pop() *pending {
+	if r.heaped() {
+		return r.popHeap()
+	}
+	p := r.queue[r.head].p
+	r.bytes -= p.cost()
+	r.queue[r.head].p = nil
+	if r.head++; r.head == len(r.queue) {
+		r.queue, r.head = r.queue[:0], 0
+	}
+	return p
+}
+
+func (r *reorder) popHeap() *pending {
 	h := r.heap
 	p := h[0].p
 	r.bytes -= p.cost()
@@ -163,19 +243,19 @@ func (r *reorder) sink(i int) {
 	}
 }
 
-// keep drops the signals for which f is false.
+// keep drops the signals for which f is false, and puts the others in order anew.
 func (r *reorder) keep(f func(*pending) bool) {
-	kept := r.heap[:0]
-	for _, w := range r.heap {
-		if f(w.p) {
-			kept = append(kept, w)
-		} else {
-			r.bytes -= w.p.cost()
-		}
+	kept := r.all()
+	r.bytes = 0
+	kept = slices.DeleteFunc(kept, func(w waitingSignal) bool { return !f(w.p) })
+	for _, w := range kept {
+		r.bytes += w.p.cost()
 	}
-	clear(r.heap[len(kept):])
-	r.heap = kept
-	for i := len(kept)/2 - 1; i >= 0; i-- {
-		r.sink(i)
-	}
+	r.take(kept)
+}
+
+// take makes signals in any order all that waits.
+func (r *reorder) take(waiting []waitingSignal) {
+	slices.SortFunc(waiting, func(a, b waitingSignal) int { return a.p.compare(b.p) })
+	r.queue, r.head, r.heap = waiting, 0, nil
 }

@@ -46,7 +46,7 @@ func (w *Windows) AppendSnapshot(dst []byte) []byte {
 		s.hash(rs.rule.State)
 		s.block(func(s *snapshotWriter) { rs.appendTo(s) })
 	}
-	waiting := slices.Clone(w.buffer.heap)
+	waiting := w.buffer.all()
 	slices.SortFunc(waiting, func(a, b waitingSignal) int { return a.p.compare(b.p) })
 	s.count(len(waiting))
 	for _, wait := range waiting {
@@ -126,6 +126,7 @@ func (w *Windows) RestoreHistory(snapshot []byte) error {
 		if _, ok := rs.tally.(historian); ok {
 			old := w.states[rs.rule.State]
 			old.tally, old.limits, old.shows, old.held = rs.tally, rs.limits, rs.shows, rs.held
+			old.prepare()
 			old.adopt(&w.mark)
 		}
 	}
@@ -150,7 +151,7 @@ func openSnapshot(snapshot []byte) (*snapshotReader, error) {
 // sortedTails are the registered sources, and those that are gone but have signals waiting.
 func (w *Windows) sortedTails() []*tail {
 	all := make(map[tailKey]*tail, len(w.mark.tails))
-	for _, wait := range w.buffer.heap {
+	for _, wait := range w.buffer.all() {
 		all[wait.p.tail.key] = wait.p.tail
 	}
 	maps.Copy(all, w.mark.tails)
@@ -266,7 +267,7 @@ func (w *Windows) readFrom(r *snapshotReader) {
 	for _, rs := range w.sorted {
 		rs.adopt(&w.mark)
 		if rs.early != nil {
-			rs.early.adopt(rs, w.buffer.heap)
+			rs.early.adopt(rs, w.buffer.all())
 		}
 	}
 }

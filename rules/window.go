@@ -81,6 +81,7 @@ type Windows struct {
 	seen    seenSet
 	past    seenSet // ids of a rebuild; of no use after it
 	states  map[event.Hash]*ruleState
+	lookup  stateLookup  // of states
 	sorted  []*ruleState // by rule id
 	timers  []*ruleState // those that fire at deadlines
 	due     int64        // no deadline of any rule is earlier
@@ -88,12 +89,16 @@ type Windows struct {
 	stats   WindowStats
 	tails   []*tail // of the step's positions
 	scratch []byte
+	hashes  hashMemo
 }
 
 // ruleState is a rule with its windows.
 type ruleState struct {
 	rule   *Rule
+	rank   int // of the rule's id among those of the set
 	tally  tally
+	timed  timed                 // the tally, where it fires at deadlines; else nil
+	shown  [event.NumFields]bool // fields whose values are kept for titles and alerts
 	shows  *showTable
 	held   suppressor
 	early  *early // of rules that do not wait; else nil
@@ -142,11 +147,14 @@ func (w *Windows) Swap(rules []*Rule, ruleset event.Hash) {
 	}
 	slices.SortFunc(w.sorted, func(a, b *ruleState) int { return strings.Compare(a.rule.ID, b.rule.ID) })
 	w.timers = w.timers[:0]
-	for _, rs := range w.sorted {
-		if _, ok := rs.tally.(timed); ok {
+	for i, rs := range w.sorted {
+		rs.rank = i
+		rs.prepare()
+		if rs.timed != nil {
 			w.timers = append(w.timers, rs)
 		}
 	}
+	w.lookup = newStateLookup(w.sorted)
 	w.due = noTime
 	w.buffer.keep(func(p *pending) bool { return w.states[p.state.rule.State] == p.state })
 }
@@ -251,7 +259,7 @@ func (w *Windows) derive(step Step, passed int64) {
 }
 
 func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
-	rs := w.states[sig.State]
+	rs := w.lookup.find(&sig.State)
 	switch {
 	case rs == nil:
 		w.stats.Unknown++
@@ -311,26 +319,9 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 	p.time, p.ordinal, p.offset, p.index = sig.Time, pos.Ordinal, sig.Offset, sig.Index
 	p.step, p.drill, p.late, p.silent = sig.Step, sig.Drill, late, rebuild && behind
 	p.event = sig.Event
-	p.key, w.scratch = valuesHash(w.scratch, sig.State, sig.Key)
-	p.value, w.scratch = rs.valueOf(w.scratch, p.key, sig)
-	for _, v := range sig.Key {
-		v.Str = clipKey(v.Str)
-		p.data = appendValue(p.data, v)
-	}
-	p.keyLen = len(p.data)
-	if rs.rule.Kind == FirstSeen {
-		// What was seen is in the alert whether or not it is to be shown.
-		for _, v := range sig.Of[:len(rs.rule.Of)] {
-			v.Str = clipKey(v.Str)
-			p.data = appendValue(p.data, v)
-		}
-	}
-	for _, v := range sig.Show[:min(len(sig.Show), event.MaxShow)] {
-		if !slices.Contains(rs.rule.By, v.Field) && (rs.rule.Kind != FirstSeen || !slices.Contains(rs.rule.Of, v.Field)) {
-			v.Str = clipText(v.Str)
-			p.data = appendValue(p.data, v)
-		}
-	}
+	p.key = w.hashes.of(&sig.State, sig.Key)
+	p.value = w.valueOf(rs, &p.key, sig)
+	rs.keepValues(p, sig)
 	w.buffer.push(p)
 	if rs.early != nil && !late {
 		w.arrive(rs, p, rebuild)
@@ -339,18 +330,40 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 
 // valueOf is what distinguishes events of one key: the values of the rule's of, or else of its once.
 // An event without a value of once counts on its own.
-func (rs *ruleState) valueOf(scratch []byte, key event.Hash, sig *event.Signal) (event.Hash, []byte) {
+func (w *Windows) valueOf(rs *ruleState, key *event.Hash, sig *event.Signal) event.Hash {
 	n := len(rs.rule.Of)
 	switch rs.rule.Kind {
 	case Distinct:
-		return valuesHash(scratch, rs.rule.State, sig.Of[:n])
+		return w.hashes.of(&rs.rule.State, sig.Of[:n])
 	case FirstSeen:
-		return valuesHash(scratch, key, sig.Of[:n]) // of the key's own
+		return w.hashes.of(key, sig.Of[:n]) // of the key's own
 	}
 	if len(rs.rule.Once) == 0 || len(sig.Of) < n+len(rs.rule.Once) {
-		return sig.Event, scratch
+		return sig.Event
 	}
-	return valuesHash(scratch, rs.rule.State, sig.Of[n:n+len(rs.rule.Once)])
+	return w.hashes.of(&rs.rule.State, sig.Of[n:n+len(rs.rule.Once)])
+}
+
+// keepValues keeps what the alert may tell of an event: its key, and what is to be shown beside it.
+func (rs *ruleState) keepValues(p *pending, sig *event.Signal) {
+	for i := range sig.Key {
+		p.data = appendKeyValue(p.data, &sig.Key[i])
+	}
+	p.keyLen = len(p.data)
+	if !rs.rule.shows(sig.Step) {
+		return
+	}
+	if rs.rule.Kind == FirstSeen {
+		// What was seen is in the alert whether or not it is to be shown.
+		for i := range sig.Of[:len(rs.rule.Of)] {
+			p.data = appendKeyValue(p.data, &sig.Of[i])
+		}
+	}
+	for i := range sig.Show[:min(len(sig.Show), event.MaxShow)] {
+		if v := &sig.Show[i]; rs.shown[v.Field] {
+			p.data = appendShownValue(p.data, v)
+		}
+	}
 }
 
 // release counts the signals that the watermark has passed.
@@ -369,11 +382,15 @@ func (w *Windows) force() {
 
 // count counts a signal in the windows of its rule.
 func (w *Windows) count(p *pending) {
-	defer w.buffer.recycle(p)
 	if !p.late {
 		w.begin(p.time)
 	}
 	w.wake(p.time)
+	w.countIn(p)
+	w.buffer.recycle(p)
+}
+
+func (w *Windows) countIn(p *pending) {
 	rs := p.state
 	if rs.rule.Kind != Each && !p.late {
 		if p.time < rs.last {
@@ -390,8 +407,8 @@ func (w *Windows) count(p *pending) {
 	if rs.early != nil {
 		rs.early.leave(p, rs.tally, true)
 	}
-	if t, timed := rs.tally.(timed); timed {
-		if due, some := t.due(); some {
+	if rs.timed != nil {
+		if due, some := rs.timed.due(); some {
 			w.due = min(w.due, due)
 		}
 	}
@@ -425,7 +442,7 @@ func (w *Windows) wake(now int64) {
 		}
 		p := w.buffer.blank()
 		p.state = rs
-		if f, ok := rs.tally.(timed).strike(p); ok {
+		if f, ok := rs.timed.strike(p); ok {
 			rs.firing = f
 			w.judge(rs, p, &rs.firing)
 		}
@@ -438,8 +455,7 @@ func (w *Windows) earliest() *ruleState {
 	var first *ruleState
 	w.due = math.MaxInt64
 	for _, rs := range w.timers {
-		t := rs.tally.(timed)
-		if due, some := t.due(); some && (first == nil || due < w.due) {
+		if due, some := rs.timed.due(); some && (first == nil || due < w.due) {
 			first, w.due = rs, due
 		}
 	}

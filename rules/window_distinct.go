@@ -53,13 +53,14 @@ func (t *distinctTally) count(p *pending) (firing, bool) {
 		old++
 	}
 	t.drop(k, 0, old)
+	show := t.shows.intern(p.data[p.keyLen:]) // first: mostly it is that of the value's event before
 	if i := k.find(p.value); i >= 0 {
 		t.drop(k, i, i+1)
 	} else if len(k.list) == t.limit {
 		t.drop(k, 0, 1)
 	}
 	k.list = append(k.list, seenValue{p.value, hit{
-		time: p.time, event: p.event, show: t.shows.intern(p.data[p.keyLen:]), drill: p.drill,
+		time: p.time, event: p.event, show: show, drill: p.drill,
 	}})
 	t.values++
 	if len(k.list) < t.need {

@@ -273,7 +273,7 @@ func TestEagerFloodIsNotKept(t *testing.T) {
 			t.Fatalf("%d keys wait, want 1", len(n))
 		}
 		put(line{t: at(60), key: "other", of: []string{"a"}})
-		if _, ok := w.sorted[0].early.waiting[w.buffer.heap[0].p.key]; !ok || len(w.sorted[0].early.waiting) != 1 {
+		if _, ok := w.sorted[0].early.waiting[w.buffer.all()[0].p.key]; !ok || len(w.sorted[0].early.waiting) != 1 {
 			t.Errorf("%d keys wait, want the other one", len(w.sorted[0].early.waiting))
 		}
 		before := len(alerts)

@@ -71,7 +71,7 @@ func newFirstSeenTally(r *Rule, keys *keyLimit, shows *showTable) *firstSeenTall
 }
 
 func (t *firstSeenTally) count(p *pending) (firing, bool) {
-	k, added := t.keyed.touch(p.key)
+	owner, k, added := t.keyed.touchNode(p.key)
 	if added {
 		k.born, k.last = p.time, p.time
 		if t.keyed.len() > t.limits.max {
@@ -84,17 +84,20 @@ func (t *firstSeenTally) count(p *pending) (firing, bool) {
 		t.began = p.time
 	}
 	k.last = max(k.last, p.time)
-	tuple, added := t.tuples.touch(p.value)
+	n, tuple, added := t.tuples.touchNode(p.value)
 	known := !added && tuple.last > timeSub(p.time, t.history)
-	n := t.tuples.slots[p.value]
-	if added {
-		tuple.last = p.time
-	} else {
+	switch {
+	case added:
+		tuple.last, tuple.owner = p.time, owner
+		t.link(k, tuple, n)
+	case k.newest == n:
+		tuple.last = max(tuple.last, p.time)
+	default:
 		tuple.last = max(tuple.last, p.time)
 		t.unlink(&t.keyed.node(tuple.owner).val, tuple)
+		tuple.owner = owner
+		t.link(k, tuple, n)
 	}
-	tuple.owner = t.keyed.slots[p.key]
-	t.link(k, tuple, n)
 	for t.tuples.len() > t.total && t.keyed.len() > 1 {
 		t.evict()
 	}

@@ -2,7 +2,7 @@ package rules
 
 import (
 	"bytes"
-	"maps"
+	"hash/maphash"
 	"slices"
 	"time"
 
@@ -20,32 +20,36 @@ type seenSet struct {
 	overflow   int64 // generations that ended early
 }
 
+// generation holds ids in the order in which they came, and finds them by a table of their places. Every
+// signal looks into it, nearly always for what is not there: then the table alone has the answer.
 type generation struct {
-	ids    map[event.Hash]struct{}
+	ids    []event.Hash
 	newest int64 // largest time of its events
+
+	// table holds for each id its number, from 1 on, in the low bits, and more of its hash in the others.
+	// The length is a power of two, and no less than twice the ids; empty where there are none.
+	table []uint32
+	width int // bits of a place in the table
+	seed  maphash.Seed
 }
 
 func newSeenSet(span time.Duration, size int) seenSet {
-	return seenSet{span: span, max: max(size/2, 1), young: generation{newest: noTime}, old: generation{newest: noTime}}
+	g := generation{newest: noTime, seed: maphash.MakeSeed()}
+	return seenSet{span: span, max: min(max(size/2, 1), 1<<29), young: g, old: g}
 }
 
 // add remembers the id of an event, with its time or the watermark where that is later, and tells
 // whether it is new.
 func (s *seenSet) add(id event.Hash, t int64) bool {
-	if _, ok := s.young.ids[id]; ok {
-		return false
-	}
-	if _, ok := s.old.ids[id]; ok {
+	h := s.young.hash(&id)
+	if s.young.has(&id, h) || s.old.has(&id, h) {
 		return false
 	}
 	if len(s.young.ids) >= s.max {
 		s.overflow++
 		s.turn()
 	}
-	if s.young.ids == nil {
-		s.young.ids = make(map[event.Hash]struct{})
-	}
-	s.young.ids[id] = struct{}{}
+	s.young.add(&id, h)
 	s.young.newest = max(s.young.newest, t)
 	return true
 }
@@ -59,15 +63,63 @@ func (s *seenSet) advance(now int64) {
 
 func (s *seenSet) turn() {
 	s.old, s.young = s.young, s.old
-	clear(s.young.ids)
+	s.young.ids = s.young.ids[:0]
+	clear(s.young.table)
 	s.young.newest = noTime
+}
+
+func (g *generation) hash(id *event.Hash) uint64 { return maphash.Bytes(g.seed, id[:]) }
+
+// entry is what stands in the table for an id but for its number, and the first place to look at.
+func (g *generation) entry(h uint64) (tag uint32, place int) {
+	return uint32(h) &^ (1<<g.width - 1), int(h >> (64 - g.width))
+}
+
+func (g *generation) has(id *event.Hash, h uint64) bool {
+	if len(g.ids) == 0 {
+		return false
+	}
+	tag, i := g.entry(h)
+	for ; g.table[i] != 0; i = (i + 1) & (len(g.table) - 1) {
+		if e := g.table[i]; (e^tag)>>g.width == 0 && g.ids[e&(1<<g.width-1)-1] == *id {
+			return true
+		}
+	}
+	return false
+}
+
+// add adds an id that is not there.
+func (g *generation) add(id *event.Hash, h uint64) {
+	g.ids = append(g.ids, *id)
+	if 2*len(g.ids) > len(g.table) {
+		g.grow()
+		return
+	}
+	g.place(h, len(g.ids))
+}
+
+func (g *generation) place(h uint64, number int) {
+	tag, i := g.entry(h)
+	for g.table[i] != 0 {
+		i = (i + 1) & (len(g.table) - 1)
+	}
+	g.table[i] = tag | uint32(number)
+}
+
+// grow makes the table anew, twice as large.
+func (g *generation) grow() {
+	g.width = max(g.width+1, 6)
+	g.table = make([]uint32, 1<<g.width)
+	for i := range g.ids {
+		g.place(g.hash(&g.ids[i]), i+1)
+	}
 }
 
 func (s *seenSet) appendTo(w *snapshotWriter) {
 	for _, g := range []*generation{&s.young, &s.old} {
 		w.int(g.newest)
 		w.count(len(g.ids))
-		ids := slices.SortedFunc(maps.Keys(g.ids), func(a, b event.Hash) int { return bytes.Compare(a[:], b[:]) })
+		ids := slices.SortedFunc(slices.Values(g.ids), func(a, b event.Hash) int { return bytes.Compare(a[:], b[:]) })
 		for _, id := range ids {
 			w.hash(id)
 		}
@@ -77,10 +129,11 @@ func (s *seenSet) appendTo(w *snapshotWriter) {
 func (s *seenSet) readFrom(r *snapshotReader) {
 	for _, g := range []*generation{&s.young, &s.old} {
 		g.newest = r.int()
-		n := r.count(len(event.Hash{}))
-		g.ids = make(map[event.Hash]struct{}, n)
-		for range n {
-			g.ids[r.hash()] = struct{}{}
+		for range r.count(len(event.Hash{})) {
+			id := r.hash()
+			if h := g.hash(&id); !g.has(&id, h) {
+				g.add(&id, h)
+			}
 		}
 	}
 }

@@ -47,18 +47,24 @@ func (t *windowTable[T]) get(key event.Hash) *T {
 
 // touch makes a key the newest, and adds it with a zero state where it is not there.
 func (t *windowTable[T]) touch(key event.Hash) (val *T, added bool) {
+	_, val, added = t.touchNode(key)
+	return val, added
+}
+
+// touchNode is touch, with the number of the key's node.
+func (t *windowTable[T]) touchNode(key event.Hash) (n int32, val *T, added bool) {
 	if n := t.slots[key]; n != 0 {
 		nd := t.node(n)
 		if t.newest != n {
 			t.unlink(nd)
 			t.link(n, nd)
 		}
-		return &nd.val, false
+		return n, &nd.val, false
 	}
 	if t.slots == nil {
 		t.slots = make(map[event.Hash]int32)
 	}
-	n := t.free
+	n = t.free
 	if n != 0 {
 		t.free = t.node(n).next
 	} else {
@@ -73,7 +79,7 @@ func (t *windowTable[T]) touch(key event.Hash) (val *T, added bool) {
 	t.slots[key] = n
 	t.n++
 	t.link(n, nd)
-	return &nd.val, true
+	return n, &nd.val, true
 }
 
 func (t *windowTable[T]) link(n int32, nd *tableNode[T]) {

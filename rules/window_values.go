@@ -3,6 +3,7 @@ package rules
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash/maphash"
 	"math"
 	"strings"
 
@@ -35,7 +36,17 @@ func isText(id event.ID) bool {
 // valuesHash tells tuples of values of the same fields apart. Fields have no part in it: their
 // numbers change when the table of fields grows, and the seed stands for them.
 func valuesHash(scratch []byte, seed event.Hash, values []event.Value) (event.Hash, []byte) {
-	b := append(scratch[:0], seed[:]...)
+	b := appendHashed(append(scratch[:0], seed[:]...), values)
+	return hashed(b), b
+}
+
+func hashed(b []byte) event.Hash {
+	sum := sha256.Sum256(b)
+	return event.Hash(sum[:len(event.Hash{})])
+}
+
+// appendHashed appends what valuesHash hashes of values.
+func appendHashed(b []byte, values []event.Value) []byte {
 	for i := range values {
 		if v := &values[i]; isText(v.Field) {
 			b = binary.AppendUvarint(b, uint64(len(v.Str)))
@@ -44,8 +55,59 @@ func valuesHash(scratch []byte, seed event.Hash, values []event.Value) (event.Ha
 			b = binary.BigEndian.AppendUint64(b, v.Num)
 		}
 	}
-	sum := sha256.Sum256(b)
-	return event.Hash(sum[:len(event.Hash{})]), b
+	return b
+}
+
+// hashMemo is valuesHash with a memory of hashes asked for lately: most of a stream has few keys.
+type hashMemo struct {
+	seed    maphash.Seed
+	entries []memoEntry // none before the first
+	scratch []byte
+}
+
+// memoEntry is a hash with what it is of; that is of no length where there is none.
+type memoEntry struct {
+	n    uint8
+	text [memoText]byte
+	sum  event.Hash
+}
+
+const (
+	memoEntries = 1 << 11
+	memoText    = 79
+)
+
+func (m *hashMemo) of(seed *event.Hash, values []event.Value) event.Hash {
+	m.scratch = appendHashed(append(m.scratch[:0], seed[:]...), values)
+	b := m.scratch
+	if len(b) > memoText {
+		return hashed(b)
+	}
+	if m.entries == nil {
+		m.seed, m.entries = maphash.MakeSeed(), make([]memoEntry, memoEntries)
+	}
+	e := &m.entries[maphash.Bytes(m.seed, b)%memoEntries]
+	if string(e.text[:e.n]) == string(b) {
+		return e.sum
+	}
+	e.n, e.sum = uint8(copy(e.text[:], b)), hashed(b)
+	return e.sum
+}
+
+// appendKeyValue and appendShownValue append what is kept of a value: different keys stay different.
+
+func appendKeyValue(dst []byte, v *event.Value) []byte {
+	if len(v.Str) > maxWindowValue {
+		return appendValue(dst, event.Value{Field: v.Field, Str: clipKey(v.Str), Num: v.Num})
+	}
+	return appendValue(dst, *v)
+}
+
+func appendShownValue(dst []byte, v *event.Value) []byte {
+	if len(v.Str) > maxWindowValue {
+		return appendValue(dst, event.Value{Field: v.Field, Str: clipText(v.Str), Num: v.Num})
+	}
+	return appendValue(dst, *v)
 }
 
 // appendValue appends a value as windows keep it: field, then text with its length, or number.
