@@ -1,6 +1,7 @@
 package join
 
 import (
+	"bytes"
 	"cmp"
 	"container/list"
 	"slices"
@@ -132,7 +133,8 @@ func (e *Engine) remembered(ev *event.Event) []byte {
 			set(&e.kept, ev, id)
 		}
 	}
-	return e.kept.AppendJSON(nil)
+	e.text = e.kept.AppendJSON(e.text[:0])
+	return bytes.Clone(e.text)
 }
 
 // verdictFields are what is remembered of a check: what its accounts are looked up by when a tool, a
@@ -150,24 +152,24 @@ var verdictFields = [...]event.ID{
 }
 
 // learn remembers a verdict or a consent.
-func (e *Engine) learn(it *Item, ev *event.Event) {
+func (e *Engine) learn(it *Item) {
 	m, now := &e.past, max(e.now, it.Time)
 	tenant := it.Keys.Tenant
-	if id := ev.Str(event.ConsentID); id != "" {
-		m.learnConsent(ev, it, now, consentKey(tenant, id))
+	if id := it.Said.Consent; id != "" {
+		m.learnConsent(it, now, consentKey(tenant, id))
 	}
 	if it.Roles&Consent != 0 {
 		if it.Keys.User != "" {
-			m.learnConsent(ev, it, now, event.HashStrings(tenant, "consent of", it.Keys.User))
+			m.learnConsent(it, now, event.HashStrings(tenant, "consent of", it.Keys.User))
 		}
 		return
 	}
 	v := &verdict{
-		Time: it.Time, ID: it.ID, User: it.Keys.User, Consent: strings.Clone(ev.Str(event.ConsentID)), Granted: ev.Time(event.ConsentGrantedAt),
-		Live: ev.Str(event.LivenessDecision) == "live", Doc: it.Doc,
+		Time: it.Time, ID: it.ID, User: it.Keys.User, Consent: it.Said.Consent, Granted: it.Said.Granted,
+		Live: it.Said.Decision == "live", Doc: it.Doc,
 	}
 	if it.Roles != Verdict {
-		v.Doc = e.remembered(ev)
+		v.Doc = e.remembered(e.event(it))
 	}
 	add := func(r *record) {
 		if slices.ContainsFunc(r.Verdicts, func(o *verdict) bool { return o.ID == v.ID }) {
@@ -189,12 +191,12 @@ func (e *Engine) learn(it *Item, ev *event.Event) {
 
 // learnConsent remembers when a consent was given or taken back. That a check names a consent says that
 // it was given by then.
-func (m *memory) learnConsent(ev *event.Event, it *Item, now int64, key event.Hash) {
+func (m *memory) learnConsent(it *Item, now int64, key event.Hash) {
 	given := it.Time
-	if ev.Has(event.ConsentGrantedAt) {
-		given = ev.Time(event.ConsentGrantedAt)
+	if it.Said.GrantKnown {
+		given = it.Said.Granted
 	}
-	withdrawn := takenBack(ev.Str(event.ConsentStatus))
+	withdrawn := takenBack(it.Said.ConsentStatus)
 	m.change(key, now, func(r *record) {
 		if !withdrawn && (r.Granted == 0 || given < r.Granted) {
 			r.Granted = given
@@ -231,8 +233,8 @@ const (
 // account holds an opened account against its verdict and its consent.
 func (e *Engine) account(it *Item) {
 	e.stats.Accounts++
-	ev := decode(it.Doc)
-	tenant, name := it.Keys.Tenant, ev.Str(event.AccountID)
+	ev := e.derived(it.Doc)
+	tenant, name := it.Keys.Tenant, strings.Clone(ev.Str(event.AccountID))
 	key := userKey(tenant, it.Keys.User)
 	if it.Keys.Session != "" {
 		key = sessionKey(tenant, it.Keys.Session)
@@ -267,10 +269,11 @@ func (e *Engine) account(it *Item) {
 		status = problems[0]
 	}
 	if v != nil {
-		known := decode(v.Doc)
+		known := &e.kept
+		decode(known, v.Doc)
 		known.Present(func(id event.ID) {
 			if !ev.Has(id) {
-				set(ev, known, id)
+				keep(ev, known, id)
 			}
 		})
 		ev.SetInt(event.LivewardJoinAge, (it.Time-v.Time)/1e9)

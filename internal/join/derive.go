@@ -10,10 +10,9 @@ import (
 const Source = "join"
 
 // decode reads a document that was read before.
-func decode(doc []byte) *event.Event {
-	ev := new(event.Event)
+func decode(ev *event.Event, doc []byte) {
+	ev.Reset()
 	_ = ev.DecodeJSON(doc)
-	return ev
 }
 
 // derive makes ev a derived event. What says where a line was read is taken out: it is of no line.
@@ -40,16 +39,31 @@ func overlay(ev, other *event.Event) {
 	other.Present(func(id event.ID) {
 		switch group, _, _ := strings.Cut(id.String(), "."); group {
 		case "liveness":
-			set(ev, other, id)
+			keep(ev, other, id)
 		case "consent", "user", "device", "app", "data":
 			if !ev.Has(id) {
-				set(ev, other, id)
+				keep(ev, other, id)
 			}
 		}
 	})
 }
 
-// set copies a field.
+// keep copies a field, and its text.
+func keep(ev, from *event.Event, id event.ID) {
+	switch event.FieldOf(id).Type {
+	case event.Keywords:
+		ev.Clear(id)
+		for _, s := range from.List(id) {
+			ev.Append(id, ev.Keep(event.Bytes(s)))
+		}
+	case event.Keyword, event.Text, event.IP:
+		ev.SetString(id, ev.Keep(event.Bytes(from.Str(id))))
+	default:
+		set(ev, from, id)
+	}
+}
+
+// set copies a field; its text stays where it is.
 func set(ev, from *event.Event, id event.ID) {
 	switch event.FieldOf(id).Type {
 	case event.Keywords:

@@ -10,8 +10,9 @@ import (
 	"bytes"
 	"cmp"
 	"container/heap"
-	"strings"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -105,7 +106,18 @@ type Item struct {
 	ID    event.Hash
 	Roles Roles
 	Keys  keys
+	Said  said
 	Doc   []byte
+}
+
+// said is what joins look at in an event when its time has come, so that most documents need not be read
+// for it.
+type said struct {
+	Decision, Consent, ConsentStatus string
+	Score                            float64
+	Scored                           bool
+	Granted                          int64 // the consent
+	GrantKnown                       bool
 }
 
 // keys are what events are joined by.
@@ -114,12 +126,36 @@ type keys struct {
 	Attempt                                     int64 // 0: none
 }
 
-func keysOf(ev *event.Event) keys {
-	return keys{
-		Tenant: strings.Clone(ev.Str(event.OrganizationID)), Session: strings.Clone(ev.Str(event.LivenessSessionID)),
-		Transaction: strings.Clone(ev.Str(event.LivenessTransactionID)), Request: strings.Clone(ev.Str(event.HTTPRequestID)),
-		User: strings.Clone(ev.Str(event.UserID)), Attempt: ev.Int(event.LivenessAttempt),
+// keep takes what an Item has of an event, its texts in one block; false where they would not be
+// those of the event's document.
+func (it *Item) keep(ev *event.Event) bool {
+	it.Keys.Attempt = ev.Int(event.LivenessAttempt)
+	it.Said.Score, it.Said.Scored = ev.Float(event.LivenessScore), ev.Has(event.LivenessScore)
+	it.Said.Granted, it.Said.GrantKnown = ev.Time(event.ConsentGrantedAt), ev.Has(event.ConsentGrantedAt)
+	texts := [...]struct {
+		to *string
+		id event.ID
+	}{
+		{&it.Keys.Tenant, event.OrganizationID},
+		{&it.Keys.Session, event.LivenessSessionID},
+		{&it.Keys.Transaction, event.LivenessTransactionID},
+		{&it.Keys.Request, event.HTTPRequestID},
+		{&it.Keys.User, event.UserID},
+		{&it.Said.Decision, event.LivenessDecision},
+		{&it.Said.Consent, event.ConsentID},
+		{&it.Said.ConsentStatus, event.ConsentStatus},
 	}
+	n := 0
+	for i := range texts {
+		n += len(ev.Str(texts[i].id))
+	}
+	block := make([]byte, 0, n)
+	for i := range texts {
+		from := len(block)
+		block = append(block, ev.Str(texts[i].id)...)
+		*texts[i].to = event.Slot(block[from:])
+	}
+	return utf8.Valid(block)
 }
 
 // itemCost is what an Item takes beside its document.
@@ -157,8 +193,12 @@ type Engine struct {
 	past   memory
 	stats  Stats
 	out    []Derived
-	ev     event.Event // scratch: the event that is worked on
-	kept   event.Event // scratch: what is kept of it
+	events []*event.Event // of out; those after them wait to be used again
+	ev     event.Event    // scratch: the event that is taken
+	kept   event.Event    // scratch: what is kept of it, or was
+	read   event.Event    // scratch: the event that is worked on, once it was read
+	isRead bool
+	text   []byte // scratch
 }
 
 // New makes an engine.
@@ -185,7 +225,11 @@ func (e *Engine) TakeEvent(id event.Hash, ev *event.Event, doc []byte) {
 	if roles&^Poll == 0 {
 		return
 	}
-	it := &Item{Time: ev.Time(event.Timestamp), ID: id, Roles: roles, Keys: keysOf(ev)}
+	it := &Item{Time: ev.Time(event.Timestamp), ID: id, Roles: roles}
+	if !it.keep(ev) && ev != &e.ev {
+		e.Take(id, doc) // the document says it in valid text
+		return
+	}
 	if roles == Verdict { // most: of these only what is remembered is needed
 		it.Doc = e.remembered(ev)
 	} else {
@@ -215,6 +259,9 @@ func (e *Engine) evict() bool {
 // Events that come behind the watermark are worked on at once. The result is valid until the next call.
 func (e *Engine) Advance(watermark int64) []Derived {
 	e.out = e.out[:0]
+	if len(e.events) > maxSpare {
+		e.events = slices.Delete(e.events, maxSpare, len(e.events))
+	}
 	e.now = max(e.now, watermark)
 	for len(e.buffer) > 0 && e.buffer[0].Time < e.now {
 		it := heap.Pop(&e.buffer).(*Item)
@@ -236,17 +283,38 @@ func (e *Engine) Stats() Stats {
 }
 
 func (e *Engine) work(it *Item) {
-	e.ev.Reset()
-	_ = e.ev.DecodeJSON(it.Doc) // it was read before
+	e.isRead = false
 	if it.Roles&(Call|Outcome) != 0 {
-		e.half(it, &e.ev)
+		e.half(it)
 	}
 	switch {
 	case it.Roles&Account != 0:
 		e.account(it)
 	case it.Roles&(Verdict|Consent) != 0:
-		e.learn(it, &e.ev)
+		e.learn(it)
 	}
+}
+
+// event reads the document of the event that is worked on, once.
+func (e *Engine) event(it *Item) *event.Event {
+	if !e.isRead {
+		decode(&e.read, it.Doc)
+		e.isRead = true
+	}
+	return &e.read
+}
+
+// maxSpare bounds the events that are kept to derive others in.
+const maxSpare = 256
+
+// derived is an event to derive another in, with what a document says.
+func (e *Engine) derived(doc []byte) *event.Event {
+	if len(e.out) == len(e.events) {
+		e.events = append(e.events, new(event.Event))
+	}
+	ev := e.events[len(e.out)]
+	decode(ev, doc)
+	return ev
 }
 
 // emit gives a derived event out. subject is the call or the account, verdict the event that has the
@@ -259,9 +327,11 @@ func (e *Engine) emit(id event.Hash, ev *event.Event, subject, verdict event.Has
 	if !verdict.IsZero() {
 		ev.SetString(event.LivewardJoinVerdict, verdict.String())
 	}
-	for _, c := range append([]event.Hash{subject, verdict}, more...) {
-		if !c.IsZero() {
-			ev.Append(event.LivewardJoinEvents, c.String())
+	for _, cs := range [...][]event.Hash{{subject, verdict}, more} {
+		for _, c := range cs {
+			if !c.IsZero() {
+				ev.Append(event.LivewardJoinEvents, c.String())
+			}
 		}
 	}
 	e.out = append(e.out, Derived{ID: id, Event: ev})

@@ -413,3 +413,17 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Error("a broken document was taken")
 	}
 }
+
+// TestTextIsTheDocuments: an event with text that is not valid is joined by what its document says, as it
+// is where the document alone is at hand.
+func TestTextIsTheDocuments(t *testing.T) {
+	c, o := call(t, 10, "c", "liveness.session_id", "s\xff\xfe"), outcome(t, 14, "o", "spoof", "liveness.session_id", "s\ufffd\ufffd")
+	var ev event.Event
+	if err := ev.DecodeJSON(c.raw); err != nil {
+		t.Fatal(err)
+	}
+	ev.SetString(event.LivenessSessionID, "s\xff\xfe")
+	e := New(Config{})
+	e.TakeEvent(c.id, &ev, c.raw)
+	want(t, run(e, 100, o), "14 outcome joined 203.0.113.7 spoof")
+}

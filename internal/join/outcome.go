@@ -35,6 +35,9 @@ func newHalves() halves {
 // marked at its deadline.
 const maxAlike = 64
 
+// maxIndexes is the number of keys under which one half is found.
+const maxIndexes = 3
+
 // maxTenants bounds the tenants that are remembered to have calls and outcomes.
 const maxTenants = 1 << 14
 
@@ -46,13 +49,12 @@ func note(m map[string]bool, tenant string) {
 
 func (h *halves) len() int { return h.waiting }
 
-// indexes are the keys under which halves of a side are found, the one that says most first.
-func (k *keys) indexes(side Roles) []event.Hash {
+// indexes appends the keys under which halves of a side are found, the one that says most first.
+func (k *keys) indexes(side Roles, out []event.Hash) []event.Hash {
 	name := "call"
 	if side == Outcome {
 		name = "outcome"
 	}
-	var out []event.Hash
 	for _, x := range [...]struct{ name, value string }{{"request", k.Request}, {"transaction", k.Transaction}, {"session", k.Session}} {
 		if x.value != "" {
 			out = append(out, event.HashStrings(k.Tenant, name, x.name, x.value))
@@ -71,14 +73,14 @@ func (k *keys) agrees(o *keys) bool {
 }
 
 // half joins one side with the other, or lets it wait.
-func (e *Engine) half(it *Item, ev *event.Event) {
+func (e *Engine) half(it *Item) {
 	h := &half{Item: *it, Deadline: it.Time + int64(e.cfg.Window)}
 	if n := len(e.halves.queue); n > 0 { // one that comes late waits as long as the last one that was in time
 		h.Deadline = max(h.Deadline, e.halves.queue[n-1].Deadline)
 	}
 	if it.Roles&Outcome != 0 {
 		note(e.halves.results, it.Keys.Tenant)
-		h.Repeat = repeatOf(&it.Keys, ev)
+		h.Repeat = repeatOf(&it.Keys, &it.Said)
 		if e.halves.repeats[h.Repeat] > 0 {
 			e.stats.Repeats++
 			return
@@ -93,7 +95,14 @@ func (e *Engine) half(it *Item, ev *event.Event) {
 		e.halves.add(h, false)
 		e.halves.done(other)
 		note(e.halves.calls, it.Keys.Tenant)
-		e.joined(call, outcome)
+		var answer *event.Event
+		if outcome == h {
+			answer = e.event(it)
+		} else {
+			answer = &e.kept
+			decode(answer, outcome.Doc)
+		}
+		e.joined(call, outcome, answer)
 		return
 	}
 	if it.Roles&Poll != 0 { // what is asked for was called for before
@@ -104,21 +113,22 @@ func (e *Engine) half(it *Item, ev *event.Event) {
 }
 
 // repeatOf is what an outcome says: polls and webhooks say it more than once.
-func repeatOf(k *keys, ev *event.Event) event.Hash {
+func repeatOf(k *keys, s *said) event.Hash {
 	name := k.Session
 	if name == "" && k.Transaction == "" {
 		name = k.Request
 	}
 	score := ""
-	if ev.Has(event.LivenessScore) {
-		score = strconv.FormatFloat(ev.Float(event.LivenessScore), 'g', -1, 64)
+	if s.Scored {
+		score = strconv.FormatFloat(s.Score, 'g', -1, 64)
 	}
-	return event.HashStrings(k.Tenant, name, k.Transaction, strconv.FormatInt(k.Attempt, 10), ev.Str(event.LivenessDecision), score)
+	return event.HashStrings(k.Tenant, name, k.Transaction, strconv.FormatInt(k.Attempt, 10), s.Decision, score)
 }
 
 // partner finds the other side that has waited longest.
 func (h *halves) partner(x *half) *half {
-	for _, key := range x.Keys.indexes(x.side() ^ (Call | Outcome)) {
+	var room [maxIndexes]event.Hash
+	for _, key := range x.Keys.indexes(x.side()^(Call|Outcome), room[:0]) {
 		for _, y := range h.byKey[key] {
 			if x.Keys.agrees(&y.Keys) {
 				return y
@@ -139,14 +149,15 @@ func (h *halves) add(x *half, waits bool) {
 		return
 	}
 	h.waiting++
-	for i, key := range x.Keys.indexes(x.side()) {
+	var room [maxIndexes]event.Hash
+	for i, key := range x.Keys.indexes(x.side(), room[:0]) {
 		if x.Hidden&(1<<i) != 0 {
 			continue
 		}
 		list := append(h.byKey[key], x)
 		if len(list) > maxAlike {
 			first := list[0]
-			first.Hidden |= 1 << slices.Index(first.Keys.indexes(first.side()), key)
+			first.Hidden |= 1 << slices.Index(first.Keys.indexes(first.side(), nil), key)
 			list = slices.Delete(list, 0, 1)
 		}
 		h.byKey[key] = list
@@ -157,7 +168,8 @@ func (h *halves) add(x *half, waits bool) {
 func (h *halves) done(x *half) {
 	x.Done = true
 	h.waiting--
-	for _, key := range x.Keys.indexes(x.side()) {
+	var room [maxIndexes]event.Hash
+	for _, key := range x.Keys.indexes(x.side(), room[:0]) {
 		list := slices.DeleteFunc(h.byKey[key], func(y *half) bool { return y == x })
 		if len(list) == 0 {
 			delete(h.byKey, key)
@@ -212,9 +224,9 @@ const (
 	statusNoCall    = "no_call"
 )
 
-// joined makes one check of both sides.
-func (e *Engine) joined(call, outcome *half) {
-	ev, answer := decode(call.Doc), decode(outcome.Doc)
+// joined makes one check of both sides. answer is what the outcome's document says.
+func (e *Engine) joined(call, outcome *half, answer *event.Event) {
+	ev := e.derived(call.Doc)
 	// What the gateway's line seemed to say of a verdict was that there is none.
 	for _, id := range [...]event.ID{event.LivenessDecision, event.LivenessViolation, event.LivenessMargin} {
 		ev.Clear(id)
@@ -238,7 +250,7 @@ func (e *Engine) alone(h *half) {
 	if status == statusNoOutcome && !e.halves.results[h.Keys.Tenant] || status == statusNoCall && !e.halves.calls[h.Keys.Tenant] {
 		return
 	}
-	ev := decode(h.Doc)
+	ev := e.derived(h.Doc)
 	derive(ev, "outcome", status, h.Deadline)
 	*count++
 	call, verdict := h.ID, event.Hash{}

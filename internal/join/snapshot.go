@@ -9,7 +9,7 @@ import (
 )
 
 // snapshotVersion changes when what is stored no longer means the same.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // snapshot is an engine's state, as it is stored.
 type snapshot struct {

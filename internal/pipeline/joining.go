@@ -22,14 +22,8 @@ type joining struct {
 	matcher *rules.Matcher // of the rules that see joined events
 	ingest  int64
 	signals event.SignalBuffer
-	derived []derivedDoc // of the last step
-}
-
-// derivedDoc is a derived event as it is journaled.
-type derivedDoc struct {
-	id     event.Hash
-	tenant string
-	doc    []byte
+	derived []join.Derived // of the last step; valid until the next
+	doc     []byte         // the document made last
 }
 
 func newJoining(cfg join.Config) *joining { return &joining{engine: join.New(cfg)} }
@@ -72,15 +66,20 @@ func (j *joining) take(codec *journal.Codec, body []byte, head *journal.BatchHea
 // derive is what windows ask for: the signals of what follows up to a watermark. What was derived is in
 // derived until the next step.
 func (j *joining) derive(watermark int64) rules.Step {
-	j.derived = j.derived[:0]
+	j.derived = j.engine.Advance(watermark)
 	j.signals.Reset()
-	for _, d := range j.engine.Advance(watermark) {
-		j.derived = append(j.derived, derivedDoc{d.ID, d.Event.Str(event.OrganizationID), d.Event.AppendJSON(nil)})
-		if j.matcher != nil {
+	if j.matcher != nil {
+		for _, d := range j.derived {
 			j.matcher.Match(d.Event, rules.Origin{Event: d.ID, Ingest: j.ingest}, &j.signals)
 		}
 	}
 	return rules.Step{Signals: j.signals.Signals, Positions: joinPositions(), Agent: "~"}
+}
+
+// document is the document of a derived event, valid until the next.
+func (j *joining) document(d *join.Derived) []byte {
+	j.doc = d.Event.AppendJSON(j.doc[:0])
+	return j.doc
 }
 
 // joinPositions is the place of derived events. It is of no file and at its end: it holds nobody up.
@@ -146,8 +145,9 @@ func (d *Detector) splitDerived() ([][]byte, error) {
 		head.Documents, head.Runs = 0, nil
 		return err
 	}
-	for _, x := range d.joins.derived {
-		docs = journal.AppendDoc(docs, x.id, "liveward.event", x.tenant, x.doc)
+	for i := range d.joins.derived {
+		x := &d.joins.derived[i]
+		docs = journal.AppendDoc(docs, x.ID, "liveward.event", x.Event.Str(event.OrganizationID), d.joins.document(x))
 		head.AddDocument(0)
 		if len(docs) >= partBytes {
 			if err := flush(); err != nil {

@@ -130,8 +130,9 @@ func (r *Replay) apply(windows *rules.Windows, joins *joining, step rules.Step, 
 	}
 	fired := windows.Apply(step)
 	if joins != nil && r.Document != nil {
-		for _, d := range joins.derived {
-			if err := r.Document(Processed{ID: d.id, Doc: d.doc, Tenant: d.tenant}); err != nil {
+		for i := range joins.derived {
+			d := &joins.derived[i]
+			if err := r.Document(Processed{ID: d.ID, Doc: joins.document(d), Tenant: d.Event.Str(event.OrganizationID)}); err != nil {
 				return err
 			}
 		}

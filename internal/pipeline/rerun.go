@@ -86,9 +86,9 @@ func (r *Rerun) apply(step rules.Step) error {
 	if r.joins == nil || r.Event == nil {
 		return nil
 	}
-	for _, d := range r.joins.derived {
+	for i := range r.joins.derived {
 		r.ev.Reset()
-		if err := r.ev.DecodeJSON(d.doc); err != nil {
+		if err := r.ev.DecodeJSON(r.joins.document(&r.joins.derived[i])); err != nil {
 			return err
 		}
 		r.Event(&r.ev)
