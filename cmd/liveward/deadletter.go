@@ -221,32 +221,32 @@ func printReport(out io.Writer, r *agent.DeadLetterReport, dry bool) error {
 			_, err = fmt.Fprintf(out, format, a...)
 		}
 	}
-	section := func(title string, m map[string]int) {
+	section := func(noun, title string, m map[string]int) {
 		n := 0
 		for _, k := range m {
 			n += k
 		}
 		if n > 0 {
-			printf("%d %s\n", n, title)
+			printf("%s %s\n", plural(n, noun), title)
 		}
 		for _, why := range slices.Sorted(maps.Keys(m)) {
 			printf("  %7d  %s\n", m[why], printable(why))
 		}
 	}
-	verb := "lines recovered, by the reason they were in quarantine for:"
+	verb := "recovered, by the reason they were in quarantine for:"
 	if dry {
-		verb = "lines would be recovered, by the reason they are in quarantine for:"
+		verb = "would be recovered, by the reason they are in quarantine for:"
 	}
-	section(verb, r.Lines.Recovered)
-	section("lines still cannot be parsed:", r.Lines.StillBad)
-	section("lines cannot be read again:", r.Lines.Unread)
+	section("line", verb, r.Lines.Recovered)
+	section("line", "still cannot be parsed:", r.Lines.StillBad)
+	section("line", "cannot be read again:", r.Lines.Unread)
 	for _, name := range slices.Sorted(maps.Keys(r.Documents)) {
 		d := r.Documents[name]
-		printf("%d documents stored by %s\n", d.Stored, printable(name))
-		section("documents still refused by "+printable(name)+":", d.Refused)
+		printf("%s stored by %s\n", plural(d.Stored, "document"), printable(name))
+		section("document", "still refused by "+printable(name)+":", d.Refused)
 	}
 	if r.Lines.Before > 0 {
-		printf("%d lines were recovered before\n", r.Lines.Before)
+		printf("%s recovered before\n", plural(r.Lines.Before, "line"))
 	}
 	if len(r.Lines.Recovered)+len(r.Lines.StillBad)+len(r.Lines.Unread)+len(r.Documents) == 0 {
 		printf("nothing to replay\n")

@@ -61,9 +61,9 @@ func printKeys(out io.Writer, r *agent.KeyReport) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%d keys; %d calls with keys that were never accepted and are on no roster\n", len(r.Keys), r.Strangers)
+	_, err = fmt.Fprintf(out, "%s; %s with keys that were never accepted and are on no roster\n", plural(len(r.Keys), "key"), plural(r.Strangers, "call"))
 	if err == nil && r.LeftOut > 0 {
-		_, err = fmt.Fprintf(out, "%d calls with keys for which there was no room\n", r.LeftOut)
+		_, err = fmt.Fprintf(out, "%s with keys for which there was no room\n", plural(r.LeftOut, "call"))
 	}
 	return err
 }

@@ -68,8 +68,8 @@ unpacked. Alerts are NDJSON, each line the alert document itself.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%d lines: %d events, %d quarantined, %d late; %d alerts; privacy dropped or masked %d values\n",
-				res.Lines, res.Events, res.Quarantined, res.Late, res.Alerts, res.Dropped)
+			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s, %d quarantined, %d late; %s; privacy dropped or masked %s\n",
+				plural(res.Lines, "line"), plural(res.Events, "event"), res.Quarantined, res.Late, plural(res.Alerts, "alert"), plural(res.Dropped, "value"))
 			return err
 		},
 	}

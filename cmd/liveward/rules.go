@@ -83,7 +83,7 @@ with --strict. With --format, rules whose fields none of these formats provides 
 				if set != nil {
 					n = len(set.Rules())
 				}
-				if _, err := fmt.Fprintf(out, "%d rules, %d errors, %d warnings\n", n, errs, len(problems)-errs); err != nil {
+				if _, err := fmt.Fprintf(out, "%s, %s, %s\n", plural(n, "rule"), plural(errs, "error"), plural(len(problems)-errs, "warning")); err != nil {
 					return err
 				}
 			}

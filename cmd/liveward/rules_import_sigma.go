@@ -60,9 +60,9 @@ already is never written over.`,
 			case err != nil:
 				return err
 			case failed > 0:
-				return fmt.Errorf("%d files could not be read or written", failed)
+				return fmt.Errorf("%s could not be read or written", plural(failed, "file"))
 			case strict && part+refused > 0:
-				return fmt.Errorf("%d of %d rules were not carried over whole", part+refused, carried+refused)
+				return fmt.Errorf("%d of %s not carried over whole", part+refused, plural(carried+refused, "rule"))
 			}
 			return nil
 		},

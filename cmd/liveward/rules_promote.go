@@ -91,7 +91,7 @@ func printPromotions(cmd *cobra.Command, all []agent.Promotion, b *rules.Backtes
 	}
 	head := "no events"
 	if b.Events > 0 {
-		head = fmt.Sprintf("%d events from %s to %s", b.Events, event.FormatTime(b.From), event.FormatTime(b.Until))
+		head = fmt.Sprintf("%s from %s to %s", plural(b.Events, "event"), event.FormatTime(b.From), event.FormatTime(b.Until))
 	}
 	if _, err := fmt.Fprintln(out, head); err != nil {
 		return err

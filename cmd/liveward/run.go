@@ -81,7 +81,8 @@ cannot be known without posting or taking something. Nothing is stored, sent or 
 				return err
 			}
 			out := cmd.OutOrStdout()
-			if _, err := fmt.Fprintf(out, "%s is sound: %d inputs, %d rules, %d playbooks\n", config, len(plan.Config.Inputs), len(plan.Rules.Rules()), len(plan.Playbooks.Names())); err != nil {
+			if _, err := fmt.Fprintf(out, "%s is sound: %s, %s, %s\n", config,
+				plural(len(plan.Config.Inputs), "input"), plural(len(plan.Rules.Rules()), "rule"), plural(len(plan.Playbooks.Names()), "playbook")); err != nil {
 				return err
 			}
 			for _, line := range slices.Concat(plan.Inputs(), plan.Known(time.Now())) {

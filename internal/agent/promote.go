@@ -91,7 +91,7 @@ func judge(r *rules.Rule, b *rules.RuleBacktest, budget int, span time.Duration,
 	needs := r.Learning() + provingTime
 	switch {
 	case p.Worst > p.Budget:
-		p.Verdict, p.Why = Noisy, fmt.Sprintf("%d alerts on its worst day, %d are allowed", p.Worst, p.Budget)
+		p.Verdict, p.Why = Noisy, fmt.Sprintf("alerts on its worst day: %d, allowed: %d", p.Worst, p.Budget)
 	case len(missing) > 0:
 		for _, id := range missing {
 			p.Missing = append(p.Missing, id.String())
@@ -101,7 +101,7 @@ func judge(r *rules.Rule, b *rules.RuleBacktest, budget int, span time.Duration,
 		p.Verdict = Unproven
 		p.Why = fmt.Sprintf("it needs %s of events, there are %s", event.FormatDuration(needs), event.FormatDuration(span.Truncate(time.Minute)))
 	default:
-		p.Verdict, p.Why = Ready, fmt.Sprintf("%d alerts on its worst day, %d are allowed", p.Worst, p.Budget)
+		p.Verdict, p.Why = Ready, fmt.Sprintf("alerts on its worst day: %d, allowed: %d", p.Worst, p.Budget)
 	}
 	return p
 }

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,15 +17,16 @@ import (
 // summary prints what went through, what privacy dropped, and each attack of the truth against the
 // alert that caught it.
 func (d *demo) summary(t pipeline.Totals, behind int64) {
-	d.screen.printf("%s\n%d lines written, %d events, %d quarantined, %d late", rule(terminalWidth), d.written(), t.Events, t.Quarantined, t.Late)
+	d.screen.printf("%s\n%s written, %s, %d quarantined, %d late",
+		rule(terminalWidth), plural(d.written(), "line"), plural(t.Events, "event"), t.Quarantined, t.Late)
 	if behind > 0 {
-		d.screen.printf(", %d journal messages not delivered yet", behind)
+		d.screen.printf(", %s not delivered yet", plural(behind, "journal message"))
 	}
-	d.screen.printf("\nprivacy dropped or masked %d values", t.Dropped)
+	d.screen.printf("\nprivacy dropped or masked %s", plural(t.Dropped, "value"))
 	if len(t.Kinds) > 0 {
 		kinds := make([]string, 0, len(t.Kinds))
 		for k, n := range t.Kinds {
-			kinds = append(kinds, fmt.Sprintf("%s in %d lines", k, n))
+			kinds = append(kinds, k+" in "+plural(n, "line"))
 		}
 		slices.Sort(kinds)
 		d.screen.printf(": %s", strings.Join(kinds, ", "))
@@ -55,7 +57,7 @@ func (d *demo) summary(t pipeline.Totals, behind int64) {
 			other++
 		}
 	}
-	d.screen.printf("\n%d of %d attacks caught, %d alerts without an attack behind them\n", caught, len(truth), other)
+	d.screen.printf("\n%d of %s caught, %s without an attack\n", caught, plural(int64(len(truth)), "attack"), plural(int64(other), "alert"))
 	if d.cfg.Keep != "" {
 		d.screen.printf("kept: %s (log, truth, journal, key roster)\n", d.dir)
 	}
@@ -93,4 +95,12 @@ func (d *demo) names(a *event.Alert, attack generator.Incident) bool {
 		return false
 	}
 	return scorecard.Concerns(d.plan, a, attack.Facts)
+}
+
+// plural is a number with its noun.
+func plural(n int64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return strconv.FormatInt(n, 10) + " " + noun
 }
