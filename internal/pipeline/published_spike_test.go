@@ -110,8 +110,10 @@ func caseHourThatComesTwice(t *testing.T) {
 		{"a line a pass", "02:30:10 02:30:00 02:29:00 02:30:00", "00:30:10? 00:30:00?! 01:29:00? 01:30:00?"},
 	} {
 		pos := event.Position{Source: "gw", Path: "/error.log", Ordinal: 1}
-		if got := times(b.processor(), &pos, after.UnixNano(), c.local); got != c.wanted {
-			t.Errorf("%s: %s is %s UTC, want %s (? is ambiguous, ! late)", c.says, c.local, got, c.wanted)
+		got := times(b.processor(), &pos, after.UnixNano(), c.local)
+		t.Logf("%s: %s → %s UTC (? is ambiguous, ! late)", c.says, c.local, got)
+		if got != c.wanted {
+			t.Errorf("%s: %s is %s UTC, want %s", c.says, c.local, got, c.wanted)
 		}
 	}
 }
