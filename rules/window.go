@@ -237,8 +237,22 @@ func (w *Windows) take(step *Step, rebuild bool) {
 	for i := range step.Positions {
 		w.tails = append(w.tails, w.mark.tail(step.Agent, &step.Positions[i]))
 	}
-	for i := range step.Signals {
-		w.takeSignal(step, &step.Signals[i], rebuild)
+	w.takeSignals(step, rebuild)
+}
+
+// takeSignals takes the signals of a step, some at a time: their ids are looked for together, so that the
+// waits for memory overlap.
+func (w *Windows) takeSignals(step *Step, rebuild bool) {
+	var ids [32]seenID
+	for from := 0; from < len(step.Signals); from += len(ids) {
+		some := step.Signals[from:min(from+len(ids), len(step.Signals))]
+		for i := range some {
+			ids[i] = w.seen.id(&some[i])
+		}
+		w.seen.touch(ids[:len(some)])
+		for i := range some {
+			w.takeSignal(step, &some[i], &ids[i], rebuild)
+		}
 	}
 }
 
@@ -252,13 +266,11 @@ func (w *Windows) derive(step Step, passed int64) {
 		w.mark.observe(t, &step.Positions[i])
 		w.tails = append(w.tails, t)
 	}
-	for i := range step.Signals {
-		w.takeSignal(&step, &step.Signals[i], false)
-	}
+	w.takeSignals(&step, false)
 	w.mark.now = max(now, w.mark.now)
 }
 
-func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
+func (w *Windows) takeSignal(step *Step, sig *event.Signal, id *seenID, rebuild bool) {
 	rs := w.lookup.find(&sig.State)
 	switch {
 	case rs == nil:
@@ -274,16 +286,11 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, rebuild bool) {
 		rs.stats.NoKey++
 		return
 	}
-	id := sig.Event
-	for i := range id {
-		id[i] ^= sig.State[i]
-	}
-	id[0] ^= sig.Step
 	seen := &w.seen
 	if rebuild && sig.Time < w.mark.now {
 		seen = &w.past // what is behind is not sent again, and would push out what may be
 	}
-	if !seen.add(id, max(sig.Time, w.mark.now)) {
+	if !seen.addID(id, max(sig.Time, w.mark.now)) {
 		w.stats.Duplicates++
 		return
 	}

@@ -18,6 +18,7 @@ func (w *Windows) Rebuild(step Step) []Fired {
 	}
 	if w.past.max == 0 {
 		w.past = newSeenSet(w.cfg.Horizon, w.cfg.MaxSeen)
+		w.past.seed = w.seen.seed // the hash of an id serves both
 	}
 	w.take(&step, true)
 	return w.fired

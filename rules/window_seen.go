@@ -18,6 +18,14 @@ type seenSet struct {
 	max        int // ids of one generation
 	young, old generation
 	overflow   int64 // generations that ended early
+	seed       maphash.Seed
+	touched    uint32 // so that touch is not optimised away
+}
+
+// seenID is what is remembered of a signal: which event matched which rule, in which step.
+type seenID struct {
+	id   event.Hash
+	hash uint64
 }
 
 // generation holds ids in the order in which they came, and finds them by a table of their places. Every
@@ -30,26 +38,51 @@ type generation struct {
 	// The length is a power of two, and no less than twice the ids; empty where there are none.
 	table []uint32
 	width int // bits of a place in the table
-	seed  maphash.Seed
 }
 
 func newSeenSet(span time.Duration, size int) seenSet {
-	g := generation{newest: noTime, seed: maphash.MakeSeed()}
-	return seenSet{span: span, max: min(max(size/2, 1), 1<<29), young: g, old: g}
+	g := generation{newest: noTime}
+	return seenSet{span: span, max: min(max(size/2, 1), 1<<29), young: g, old: g, seed: maphash.MakeSeed()}
 }
 
-// add remembers the id of an event, with its time or the watermark where that is later, and tells
+// id is what stands for a signal.
+func (s *seenSet) id(sig *event.Signal) seenID {
+	id := sig.Event
+	for i := range id {
+		id[i] ^= sig.State[i]
+	}
+	id[0] ^= sig.Step
+	return seenID{id, maphash.Bytes(s.seed, id[:])}
+}
+
+// touch brings what add will look at into the processor's reach.
+func (s *seenSet) touch(ids []seenID) {
+	for _, g := range [...]*generation{&s.young, &s.old} {
+		if len(g.table) == 0 {
+			continue
+		}
+		for i := range ids {
+			_, place := g.entry(ids[i].hash)
+			s.touched += g.table[place]
+		}
+	}
+}
+
+// add remembers an id, with the time of its event or the watermark where that is later, and tells
 // whether it is new.
 func (s *seenSet) add(id event.Hash, t int64) bool {
-	h := s.young.hash(&id)
-	if s.young.has(&id, h) || s.old.has(&id, h) {
+	return s.addID(&seenID{id, maphash.Bytes(s.seed, id[:])}, t)
+}
+
+func (s *seenSet) addID(id *seenID, t int64) bool {
+	if s.young.has(id) || s.old.has(id) {
 		return false
 	}
 	if len(s.young.ids) >= s.max {
 		s.overflow++
 		s.turn()
 	}
-	s.young.add(&id, h)
+	s.young.add(id, s.seed)
 	s.young.newest = max(s.young.newest, t)
 	return true
 }
@@ -68,20 +101,18 @@ func (s *seenSet) turn() {
 	s.young.newest = noTime
 }
 
-func (g *generation) hash(id *event.Hash) uint64 { return maphash.Bytes(g.seed, id[:]) }
-
 // entry is what stands in the table for an id but for its number, and the first place to look at.
 func (g *generation) entry(h uint64) (tag uint32, place int) {
 	return uint32(h) &^ (1<<g.width - 1), int(h >> (64 - g.width))
 }
 
-func (g *generation) has(id *event.Hash, h uint64) bool {
+func (g *generation) has(id *seenID) bool {
 	if len(g.ids) == 0 {
 		return false
 	}
-	tag, i := g.entry(h)
+	tag, i := g.entry(id.hash)
 	for ; g.table[i] != 0; i = (i + 1) & (len(g.table) - 1) {
-		if e := g.table[i]; (e^tag)>>g.width == 0 && g.ids[e&(1<<g.width-1)-1] == *id {
+		if e := g.table[i]; (e^tag)>>g.width == 0 && g.ids[e&(1<<g.width-1)-1] == id.id {
 			return true
 		}
 	}
@@ -89,13 +120,13 @@ func (g *generation) has(id *event.Hash, h uint64) bool {
 }
 
 // add adds an id that is not there.
-func (g *generation) add(id *event.Hash, h uint64) {
-	g.ids = append(g.ids, *id)
+func (g *generation) add(id *seenID, seed maphash.Seed) {
+	g.ids = append(g.ids, id.id)
 	if 2*len(g.ids) > len(g.table) {
-		g.grow()
+		g.grow(seed)
 		return
 	}
-	g.place(h, len(g.ids))
+	g.place(id.hash, len(g.ids))
 }
 
 func (g *generation) place(h uint64, number int) {
@@ -107,11 +138,11 @@ func (g *generation) place(h uint64, number int) {
 }
 
 // grow makes the table anew, twice as large.
-func (g *generation) grow() {
+func (g *generation) grow(seed maphash.Seed) {
 	g.width = max(g.width+1, 6)
 	g.table = make([]uint32, 1<<g.width)
 	for i := range g.ids {
-		g.place(g.hash(&g.ids[i]), i+1)
+		g.place(maphash.Bytes(seed, g.ids[i][:]), i+1)
 	}
 }
 
@@ -131,8 +162,8 @@ func (s *seenSet) readFrom(r *snapshotReader) {
 		g.newest = r.int()
 		for range r.count(len(event.Hash{})) {
 			id := r.hash()
-			if h := g.hash(&id); !g.has(&id, h) {
-				g.add(&id, h)
+			if id := (seenID{id, maphash.Bytes(s.seed, id[:])}); !g.has(&id) {
+				g.add(&id, s.seed)
 			}
 		}
 	}
