@@ -64,7 +64,8 @@ func New(source, path string, resume []event.Position, now func() time.Time) *Co
 	return c
 }
 
-// Durable returns the ids of the deliveries that became durable after the last tick of the run before.
+// Durable returns the ids of the deliveries that are done in what was resumed from: those after the last
+// tick of the run before, and whatever else the caller knows of.
 func (c *Committer) Durable() []event.Hash { return c.done }
 
 // Tick says that the collector is there, and whether it has handed over all it knows of. The first one
