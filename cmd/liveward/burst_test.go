@@ -257,6 +257,7 @@ func TestReloadOfRunningAgent(t *testing.T) {
 func TestFloodAroundAnAttacker(t *testing.T) {
 	t.Parallel()
 	b := newBurst(t)
+	b.bin = buildCommand(t) // the race detector would make minutes of it
 	f, err := os.Create(filepath.Join(b.dir, "log/gw.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -400,9 +400,9 @@ func (w *world) documents(class string) []stored {
 
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(4 * time.Minute); !done(); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(8 * time.Minute); !done(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited four minutes for %s", what)
+			t.Fatalf("waited eight minutes for %s", what)
 		}
 	}
 }
