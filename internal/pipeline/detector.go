@@ -97,7 +97,7 @@ func NewDetector(j *journal.Journal, opts rules.Options, wcfg rules.WindowConfig
 // Stats returns how far the detector has come.
 func (d *Detector) Stats() DetectorStats { return *d.stats.Load() }
 
-// Run reads until ctx is done, then stores a last snapshot and returns nil.
+// Run reads until ctx is done, then stores a last snapshot, if it can in time, and returns nil.
 func (d *Detector) Run(ctx context.Context) error {
 	defer d.codec.Close()
 	defer d.awaitSnapshot()
@@ -122,10 +122,15 @@ func (d *Detector) Run(ctx context.Context) error {
 	if !d.dirty {
 		return nil
 	}
-	if err := d.snapshot(last); err != nil {
-		return err
+	err = d.snapshot(last)
+	if err == nil {
+		err = d.storedSnapshot(true)
 	}
-	return d.storedSnapshot(true)
+	if err != nil {
+		// Nothing is lost: the next start reads more of the journal again.
+		d.log.Warn("last snapshot was not stored", "error", err)
+	}
+	return nil
 }
 
 // open restores the newest snapshot whose cursor the journal holds, and learns what was emitted.
