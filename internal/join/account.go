@@ -16,6 +16,8 @@ type memory struct {
 	byKey map[event.Hash]*list.Element
 	order *list.List // of *record
 	bytes int
+
+	freezes int // how often the state was frozen
 }
 
 // record is what is known under one key.
@@ -26,6 +28,15 @@ type record struct {
 	Opened   []opened     // accounts, in the order in which they came
 	Granted  int64        // of a consent: when it was first given, 0 where unknown
 	Changes  []consentEnd // of a consent: when it was taken back or given again
+
+	own int // how often the state had been frozen when it was made: it is in none of those
+}
+
+// clone is the record as it is, to be changed.
+func (r *record) clone() *record {
+	c := *r
+	c.Verdicts, c.Opened, c.Changes = slices.Clone(r.Verdicts), slices.Clone(r.Opened), slices.Clone(r.Changes)
+	return &c
 }
 
 // verdict is a check that had one.
@@ -83,13 +94,17 @@ func (m *memory) get(key event.Hash) *record {
 func (m *memory) change(key event.Hash, now int64, f func(*record)) {
 	el := m.byKey[key]
 	if el == nil {
-		el = m.order.PushBack(&record{Key: key})
+		el = m.order.PushBack(&record{Key: key, own: m.freezes})
 		m.byKey[key] = el
 	} else {
 		m.bytes -= el.Value.(*record).cost()
 		m.order.MoveToBack(el)
 	}
 	r := el.Value.(*record)
+	if r.own < m.freezes {
+		r = r.clone()
+		r.own, el.Value = m.freezes, r
+	}
 	r.Touched = now
 	f(r)
 	m.bytes += r.cost()

@@ -6,6 +6,8 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // snapshotVersion changes when what is stored no longer means the same.
@@ -22,20 +24,37 @@ type snapshot struct {
 	Records []*record
 }
 
-// AppendSnapshot appends the engine's state to dst, counts aside: they begin with the process.
-func (e *Engine) AppendSnapshot(dst []byte) ([]byte, error) {
-	s := snapshot{Version: snapshotVersion, Now: e.now, Buffer: e.buffer, Queue: e.halves.queue}
-	for t := range e.halves.calls {
-		s.Calls = append(s.Calls, t)
+// Frozen is the state of an engine at one moment. Another goroutine may write it into a snapshot while the
+// engine goes on.
+type Frozen struct{ state snapshot }
+
+// Freeze holds the state fast. Events that wait are never changed, what is known of a session is copied
+// before it is changed, and the little that is left is copied here.
+func (e *Engine) Freeze() *Frozen {
+	s := snapshot{
+		Version: snapshotVersion, Now: e.now, Buffer: slices.Clone(e.buffer), Queue: make([]*half, len(e.halves.queue)),
+		Calls: slices.Sorted(maps.Keys(e.halves.calls)), Results: slices.Sorted(maps.Keys(e.halves.results)),
+		Records: make([]*record, 0, e.past.len()),
 	}
-	for t := range e.halves.results {
-		s.Results = append(s.Results, t)
+	queue := make([]half, len(e.halves.queue))
+	for i, h := range e.halves.queue {
+		queue[i] = *h
+		s.Queue[i] = &queue[i]
 	}
+	e.past.freezes++
 	for el := e.past.order.Front(); el != nil; el = el.Next() {
 		s.Records = append(s.Records, el.Value.(*record))
 	}
+	return &Frozen{s}
+}
+
+// AppendSnapshot appends the engine's state to dst, counts aside: they begin with the process.
+func (e *Engine) AppendSnapshot(dst []byte) ([]byte, error) { return e.Freeze().AppendSnapshot(dst) }
+
+// AppendSnapshot is that of the engine at the moment of Freeze.
+func (f *Frozen) AppendSnapshot(dst []byte) ([]byte, error) {
 	b := bytes.NewBuffer(dst)
-	if err := gob.NewEncoder(b).Encode(&s); err != nil {
+	if err := gob.NewEncoder(b).Encode(&f.state); err != nil {
 		return dst, fmt.Errorf("snapshot of joins: %w", err)
 	}
 	return b.Bytes(), nil

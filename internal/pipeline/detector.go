@@ -122,11 +122,8 @@ func (d *Detector) Run(ctx context.Context) error {
 	if !d.dirty {
 		return nil
 	}
-	err = d.snapshot(last)
-	if err == nil {
-		err = d.storedSnapshot(true)
-	}
-	if err != nil {
+	d.snapshot(last)
+	if err := d.storedSnapshot(true); err != nil {
 		// Nothing is lost: the next start reads more of the journal again.
 		d.log.Warn("last snapshot was not stored", "error", err)
 	}

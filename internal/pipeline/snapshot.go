@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	"github.com/liveward/liveward/internal/join"
+	"github.com/liveward/liveward/rules"
 )
 
 // storing is a snapshot on its way into the journal. The windows go on meanwhile: what is stored is
@@ -25,36 +28,48 @@ func (d *Detector) maybeSnapshot(ctx context.Context) error {
 	if d.storing != nil || (!d.dirty && d.needed() >= d.cursor.Seq) || d.now().Sub(d.taken) < snapshotInterval {
 		return nil
 	}
-	if err := d.snapshot(ctx); err != nil {
-		d.log.Warn("snapshot was not taken", "error", err)
-	}
+	d.snapshot(ctx)
 	return nil
 }
 
-// snapshot freezes the windows and stores them beside the reading. storedSnapshot must be asked for it
-// before the next.
-func (d *Detector) snapshot(ctx context.Context) error {
+// snapshot freezes windows and joins and stores them beside the reading. storedSnapshot must be asked for
+// it before the next.
+func (d *Detector) snapshot(ctx context.Context) {
 	d.taken = d.now()
-	var joins []byte
-	var err error
+	head := snapshotHead{Cursor: d.cursor, Ruleset: d.ruleset, Alerts: d.alerts, Derived: d.derived.ref}
+	s := &storing{slot: d.slot, seq: d.cursor.Seq, data: d.spare[:0], done: make(chan error, 1)}
+	d.storing, d.spare, d.dirty = s, nil, false
+	var joins *join.Frozen
 	if d.joins != nil {
-		if joins, err = d.joins.engine.AppendSnapshot(nil); err != nil {
+		joins = d.joins.engine.Freeze()
+	}
+	windows := d.windows.Freeze()
+	go func() {
+		err := s.write(head, joins, windows)
+		windows.Release()
+		if err == nil {
+			err = d.j.PutBlob(ctx, snapshotBlob(s.slot), s.data)
+		}
+		s.done <- err
+	}()
+}
+
+// write encodes a snapshot. joins may be nil.
+func (s *storing) write(head snapshotHead, joins *join.Frozen, windows *rules.Frozen) error {
+	var joined []byte
+	var err error
+	if joins != nil {
+		if joined, err = joins.AppendSnapshot(nil); err != nil {
 			return fmt.Errorf("snapshot: %w", err)
 		}
 	}
-	head, err := json.Marshal(snapshotHead{Cursor: d.cursor, Ruleset: d.ruleset, Alerts: d.alerts, Derived: d.derived.ref, Joins: len(joins)})
+	head.Joins = len(joined)
+	text, err := json.Marshal(head)
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	s := &storing{slot: d.slot, seq: d.cursor.Seq, done: make(chan error, 1)}
-	s.data = append(append(append(d.spare[:0], head...), '\n'), joins...)
-	d.storing, d.spare, d.dirty = s, nil, false
-	frozen := d.windows.Freeze()
-	go func() {
-		s.data = frozen.AppendSnapshot(s.data)
-		frozen.Release()
-		s.done <- d.j.PutBlob(ctx, snapshotBlob(s.slot), s.data)
-	}()
+	s.data = append(append(append(s.data, text...), '\n'), joined...)
+	s.data = windows.AppendSnapshot(s.data)
 	return nil
 }
 
