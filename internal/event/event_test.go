@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -282,4 +283,21 @@ func BenchmarkAppendJSON(b *testing.B) {
 	for b.Loop() {
 		buf = e.AppendJSON(buf[:0])
 	}
+}
+
+// What ParseIPv4 reads is what netip does, and is the address's one text form.
+func FuzzParseIPv4(f *testing.F) {
+	for _, s := range []string{"203.0.113.7", "0.0.0.0", "255.255.255.255", "256.0.0.1", "01.2.3.4", "1.2.3", "1.2.3.4.5", "1..2.3", "1.2.3.", "::ffff:1.2.3.4", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, ok := event.ParseIPv4(s)
+		want, err := netip.ParseAddr(s)
+		if ok != (err == nil && want.Is4() && want.String() == s) {
+			t.Fatalf("%q: read %v", s, ok)
+		}
+		if ok && got != want {
+			t.Fatalf("%q: %v, want %v", s, got, want)
+		}
+	})
 }

