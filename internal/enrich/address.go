@@ -60,6 +60,9 @@ func canonical(ev *event.Event, id event.ID) netip.Addr {
 	if s == "" {
 		return netip.Addr{}
 	}
+	if a, ok := event.ParseIPv4(s); ok {
+		return a
+	}
 	a, ok := parseAddr(s)
 	if !ok {
 		ev.Clear(id)
@@ -82,6 +85,9 @@ func setAddr(ev *event.Event, id event.ID, a netip.Addr) {
 func parseAddr(s string) (netip.Addr, bool) {
 	if len(s) < 2 || len(s) > 64 {
 		return netip.Addr{}, false
+	}
+	if a, ok := event.ParseIPv4(s); ok {
+		return a, true
 	}
 	for i := range len(s) {
 		if c := s[i]; c == '.' || c == ':' {

@@ -5,20 +5,31 @@ import "strings"
 // maxAgent bounds the part of a user agent that is looked at.
 const maxAgent = 512
 
-// agent is what a user agent says it is: its class (backend, browser, mobile, scanner or other) and its
-// name without version.
-type agent struct{ class, name string }
+// agent is what a user agent, or its beginning, says it is: its class (backend, browser, mobile, scanner
+// or other) and its name without version. It never changes.
+type agent struct {
+	text, class, name string
 
-// agentOf looks a user agent up.
-func (e *Enricher) agentOf(ua string) agent {
+	suspect bool   // it may hold the marks of an attack
+	key     string // an API key that stands in it
+}
+
+// agentOf looks a user agent up. Those seen last are found without the lock of the cache behind them.
+func (e *Enricher) agentOf(ua string) *agent {
 	ua = ua[:min(len(ua), maxAgent)]
-	if a, ok := e.agents.Get(ua); ok {
+	n := len(ua)
+	last := &e.lastAgents[(uint(n)*7+uint(ua[0])+uint(ua[n-1])*3+uint(ua[n/2])*5)%uint(len(e.lastAgents))]
+	if a := last.Load(); a != nil && a.text == ua {
 		return a
 	}
-	ua = strings.Clone(ua) // the slot dies with its event
-	a := agent{class: AgentClass(ua)}
-	a.name = agentName(ua, a.class)
-	e.agents.Add(ua, a)
+	a, ok := e.agents.Get(ua)
+	if !ok {
+		ua = strings.Clone(ua) // the slot dies with its event
+		a = &agent{text: ua, class: AgentClass(ua), suspect: suspect(ua, &suspiciousAgent), key: textKey(ua)}
+		a.name = agentName(ua, a.class)
+		e.agents.Add(ua, a)
+	}
+	last.Store(a)
 	return a
 }
 

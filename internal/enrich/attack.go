@@ -45,7 +45,7 @@ func bytesOf(s string) (t [256]bool) {
 
 // attacks flags a call whose path, query or user agent holds the marks of an attack. It comes before
 // privacy, which drops the query: what is kept is the name of the kind, never what was written.
-func (e *Enricher) attacks(ev *event.Event) {
+func attacks(ev *event.Event, a *agent) {
 	var found [len(attackMarks)]bool
 	if path := ev.Str(event.URLPath); suspect(path, &suspicious) {
 		probe(path, &found)
@@ -53,8 +53,8 @@ func (e *Enricher) attacks(ev *event.Event) {
 	if q := ev.Str(event.URLQuery); suspect(q, &suspicious) {
 		probe(q, &found)
 	}
-	if ua := ev.Str(event.UserAgentOriginal); suspect(ua, &suspiciousAgent) {
-		probe(ua, &found)
+	if a != nil && (a.suspect || len(ev.Str(event.UserAgentOriginal)) > maxAgent) {
+		probe(ev.Str(event.UserAgentOriginal), &found)
 	}
 	for i := range found {
 		if found[i] {

@@ -38,7 +38,9 @@ type Enricher struct {
 	trusted []netip.Prefix
 	routes  []route
 	expect  uint32 // actions that should yield an outcome
-	agents  *lru.Cache[string, agent]
+	agents  *lru.Cache[string, *agent]
+
+	lastAgents [64]atomic.Pointer[agent]
 }
 
 // known is what comes from files that may change while the agent runs.
@@ -80,7 +82,7 @@ func New(cfg Config) (*Enricher, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	agents, err := lru.New[string, agent](agentCache)
+	agents, err := lru.New[string, *agent](agentCache)
 	if err != nil {
 		return nil, fmt.Errorf("user agent cache: %w", err)
 	}
@@ -106,8 +108,14 @@ func (e *Enricher) Apply(ev *event.Event) {
 	if ev.Has(event.HTTPRequestOrigin) {
 		ev.SetBool(event.HTTPRequestCrossOrigin, true)
 	}
-	e.keyInURL(ev)
-	e.attacks(ev)
+	var a *agent
+	if ua := ev.Str(event.UserAgentOriginal); ua != "" {
+		a = e.agentOf(ua)
+		ev.SetString(event.UserAgentClass, a.class)
+		ev.SetString(event.UserAgentName, a.name)
+	}
+	keyInURL(ev, a)
+	attacks(ev, a)
 	client := e.addresses(ev)
 	e.action(ev)
 	known := e.known.Load()
@@ -115,11 +123,6 @@ func (e *Enricher) Apply(ev *event.Event) {
 	known.addresses.caller(ev, client)
 	e.credentials(ev, k)
 	outcome(ev)
-	if ua := ev.Str(event.UserAgentOriginal); ua != "" {
-		a := e.agentOf(ua)
-		ev.SetString(event.UserAgentClass, a.class)
-		ev.SetString(event.UserAgentName, a.name)
-	}
 }
 
 // Stamp sets what depends on configuration alone: also for lines that could not be parsed. What
@@ -185,7 +188,7 @@ var keyParams = [...]string{"api_key", "apikey", "x-api-key", "api-key", "key", 
 
 // keyInURL notes an API key in query string, referrer or user agent, and takes it for the call's key
 // where the log gives none.
-func (e *Enricher) keyInURL(ev *event.Event) {
+func keyInURL(ev *event.Event, a *agent) {
 	var found string
 	if q := ev.Str(event.URLQuery); q != "" {
 		found = paramKey(q)
@@ -195,8 +198,8 @@ func (e *Enricher) keyInURL(ev *event.Event) {
 			found = paramKey(q)
 		}
 	}
-	if found == "" {
-		found = textKey(ev.Str(event.UserAgentOriginal))
+	if found == "" && a != nil {
+		found = a.key
 	}
 	if found == "" {
 		return

@@ -71,9 +71,24 @@ const maxSegments = 64
 // route is a compiled Route.
 type route struct {
 	methods  []string
-	segments []string
+	segments []segment
 	needs    uint64 // bits of its literal segments: a path without them all cannot match
 	action   string
+}
+
+// segment is one segment of a pattern: ** , or what a segment begins and ends with. Without a star
+// between the two, the first is all of it.
+type segment struct {
+	text, head, tail string
+	star, any        bool
+}
+
+func compileSegment(s string) segment {
+	if s == "**" {
+		return segment{text: s, any: true}
+	}
+	head, tail, star := strings.Cut(s, "*")
+	return segment{text: s, head: head, tail: tail, star: star}
 }
 
 func compileRoute(r Route) (route, error) {
@@ -95,8 +110,9 @@ func compileRoute(r Route) (route, error) {
 			return route{}, fmt.Errorf("path %q: one * in a segment at most, or ** alone", r.Path)
 		}
 	}
-	c := route{segments: segments, action: r.Action}
+	c := route{action: r.Action}
 	for _, s := range segments {
+		c.segments = append(c.segments, compileSegment(s))
 		if strings.IndexByte(s, '*') < 0 {
 			c.needs |= segmentBit(s)
 		}
@@ -162,17 +178,13 @@ func principal(ev *event.Event) {
 // routed finds the action of a call and, where its route ends as /results/** does, the collection and what
 // of it was asked for.
 func (e *Enricher) routed(method, path string) (action, collection, id string) {
-	if unusual(path) {
-		path = normal(path)
-	}
 	var segments [maxSegments]string
-	n, ok := split(&segments, path)
-	if !ok {
-		return otherAction, "", ""
+	n, have := split(&segments, path, &pathBytes)
+	if n == unusualPath {
+		n, have = split(&segments, normal(path), &normalBytes)
 	}
-	var have uint64
-	for _, s := range segments[:n] {
-		have |= segmentBit(s)
+	if n < 0 {
+		return otherAction, "", ""
 	}
 	for i := range e.routes {
 		r := &e.routes[i]
@@ -188,15 +200,16 @@ func (e *Enricher) routed(method, path string) (action, collection, id string) {
 // path.
 func (r *route) subject(segments []string) (collection, id string) {
 	last := len(r.segments) - 2
-	if last < 0 || r.segments[last+1] != "**" || r.segments[last] == "**" {
+	if last < 0 || !r.segments[last+1].any || r.segments[last].any {
 		return "", ""
 	}
+	collection = r.segments[last].text
 	for i := len(segments) - 2; i >= 0; i-- {
-		if matchSegment(r.segments[last], segments[i]) {
-			return r.segments[last], segments[i+1]
+		if r.segments[last].match(segments[i]) {
+			return collection, segments[i+1]
 		}
 	}
-	return r.segments[last], ""
+	return collection, ""
 }
 
 func (r *route) allows(method string) bool {
@@ -211,21 +224,6 @@ func (r *route) allows(method string) bool {
 // segmentBit is one of 64 bits for a segment, by its first letter and its length.
 func segmentBit(s string) uint64 {
 	return 1 << ((uint(lower(s[0]))*7 + uint(len(s))) & 63)
-}
-
-// unusual tells that a path may be written in more than one way.
-func unusual(path string) bool {
-	for i := range len(path) {
-		switch path[i] {
-		case '%', ';', '\\', '?', '#':
-			return true
-		case '.':
-			if i > 0 && path[i-1] == '/' {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // maxNormal bounds the path that is looked at, in bytes.
@@ -273,34 +271,71 @@ func dots(buf []byte) []byte {
 	return buf
 }
 
-// split cuts a path into its segments; empty ones do not count.
-func split(out *[maxSegments]string, path string) (int, bool) {
-	n := 0
-	for path != "" {
-		seg, rest, _ := strings.Cut(path, "/")
-		path = rest
-		if seg == "" {
-			continue
-		}
-		if n == len(out) {
-			return 0, false
-		}
-		out[n] = seg
-		n++
+// What split says of a path that it did not cut.
+const (
+	unusualPath  = -1 // it may be written in more than one way
+	tooManyParts = -2
+)
+
+// What a byte of a path may mean.
+const (
+	ordinaryByte uint8 = iota
+	slashByte
+	unusualByte
+	dotByte // unusual after a slash
+)
+
+// pathBytes are of a path as it was written, normalBytes of one that is written in its one way.
+//
+//nolint:gochecknoglobals // constant
+var pathBytes, normalBytes = func() (t, normal [256]uint8) {
+	t['/'], t['.'], normal['/'] = slashByte, dotByte, slashByte
+	for _, c := range []byte{'%', ';', '\\', '?', '#'} {
+		t[c] = unusualByte
 	}
-	return n, true
+	return t, normal
+}()
+
+// split cuts a path into its segments; empty ones do not count. have are the bits of the segments.
+func split(out *[maxSegments]string, path string, meaning *[256]uint8) (n int, have uint64) {
+	from := 0
+	for i := 0; i <= len(path); i++ {
+		if i < len(path) {
+			switch meaning[path[i]] {
+			case ordinaryByte:
+				continue
+			case dotByte:
+				if i == 0 || path[i-1] != '/' {
+					continue
+				}
+				return unusualPath, 0
+			case unusualByte:
+				return unusualPath, 0
+			}
+		}
+		if i > from {
+			if n == len(out) {
+				return tooManyParts, 0
+			}
+			out[n] = path[from:i]
+			have |= segmentBit(out[n])
+			n++
+		}
+		from = i + 1
+	}
+	return n, have
 }
 
 // match tells whether segments match a pattern. It is linear but for one step back per **.
-func match(pattern, segs []string) bool {
+func match(pattern []segment, segs []string) bool {
 	p, s := 0, 0
 	star, from := -1, 0
 	for s < len(segs) {
 		switch {
-		case p < len(pattern) && pattern[p] == "**":
+		case p < len(pattern) && pattern[p].any:
 			star, from = p, s
 			p++
-		case p < len(pattern) && matchSegment(pattern[p], segs[s]):
+		case p < len(pattern) && pattern[p].match(segs[s]):
 			p++
 			s++
 		case star >= 0:
@@ -310,20 +345,18 @@ func match(pattern, segs []string) bool {
 			return false
 		}
 	}
-	for p < len(pattern) && pattern[p] == "**" {
+	for p < len(pattern) && pattern[p].any {
 		p++
 	}
 	return p == len(pattern)
 }
 
-// matchSegment matches one segment, without regard to case: gateways differ, and an attacker must not
-// choose.
-func matchSegment(pattern, seg string) bool {
-	head, tail, star := strings.Cut(pattern, "*")
-	if !star {
-		return equalFold(pattern, seg)
+// match matches one segment, without regard to case: gateways differ, and an attacker must not choose.
+func (p *segment) match(seg string) bool {
+	if !p.star {
+		return equalFold(p.head, seg)
 	}
-	return len(seg) >= len(head)+len(tail) && equalFold(seg[:len(head)], head) && equalFold(seg[len(seg)-len(tail):], tail)
+	return len(seg) >= len(p.head)+len(p.tail) && equalFold(seg[:len(p.head)], p.head) && equalFold(seg[len(seg)-len(p.tail):], p.tail)
 }
 
 // equalFold compares without regard to the case of ASCII letters.
