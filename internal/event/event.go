@@ -181,6 +181,22 @@ func (e *Event) Keep(b []byte) string {
 	return Slot(e.scratch[n:len(e.scratch):len(e.scratch)])
 }
 
+// Set is a set of fields.
+type Set [presentWords]uint64
+
+// Add adds a field.
+func (s *Set) Add(id ID) { s[id/64] |= 1 << (id % 64) }
+
+// AppendPresent appends the fields of a set that hold a value, in order of name.
+func (e *Event) AppendPresent(dst []ID, of *Set) []ID {
+	for w, word := range e.present {
+		for word &= of[w]; word != 0; word &= word - 1 {
+			dst = append(dst, ID(w*64+bits.TrailingZeros64(word)))
+		}
+	}
+	return dst
+}
+
 // Present calls f for every field that holds a value, in order of name.
 func (e *Event) Present(f func(ID)) {
 	for w, word := range e.present {

@@ -22,6 +22,7 @@ type Filter struct {
 	epochs     []epoch
 	truncate   bool
 	treat      [event.NumFields]treatment
+	treated    event.Set // fields that may not stay as they are
 	pseudonyms []event.ID
 }
 
@@ -45,6 +46,9 @@ func New(cfg Config) (*Filter, error) {
 		return nil, err
 	}
 	for _, id := range event.Fields() {
+		if f.treat[id] != keep && f.treat[id] != derived {
+			f.treated.Add(id)
+		}
 		if event.FieldOf(id).Class == event.Pseudonym {
 			f.pseudonyms = append(f.pseudonyms, id)
 		}
@@ -80,9 +84,9 @@ type Worker struct {
 	kinds uint32 // bit per kind found in this event
 	count int64
 
-	// Method values made once, so that Apply allocates nothing.
-	visit func(event.ID)
-	keep  func([]byte) string
+	ids []event.ID // the fields of an event that are treated
+
+	keep func([]byte) string // a method value made once, so that Apply allocates nothing
 }
 
 // memo is a value of a field in which nothing was found, with its traits. It holds nothing that is
@@ -107,7 +111,6 @@ const memos = 16
 func (f *Filter) Worker() *Worker {
 	w := &Worker{f: f, raw: make([]string, len(f.pseudonyms))}
 	w.pseudo.init(&f.epochs[len(f.epochs)-1])
-	w.visit = w.field
 	w.keep = func(b []byte) string { return w.ev.Keep(b) }
 	return w
 }
@@ -118,7 +121,7 @@ func (w *Worker) Apply(ev *event.Event) {
 	w.begin(ev)
 	w.gather(ev)
 	ev.Clear(event.RelatedUser)
-	ev.Present(w.visit)
+	w.fields()
 	if w.f.truncate && ev.Has(event.RelatedIP) {
 		w.truncated(event.RelatedIP)
 	}
@@ -147,6 +150,13 @@ func (w *Worker) finish() {
 func (w *Worker) found(k kind) {
 	w.kinds |= 1 << k
 	w.count++
+}
+
+func (w *Worker) fields() {
+	w.ids = w.ev.AppendPresent(w.ids[:0], &w.f.treated)
+	for _, id := range w.ids {
+		w.field(id)
+	}
 }
 
 // field treats one field. Strings that end as they came stay the slots they are.

@@ -16,10 +16,15 @@ func makeIBANLength() (t [26][26]uint8) {
 	return t
 }
 
+// ibanStart tells whether s, which is longer than that, begins as an account number does.
+func ibanStart(s string) bool {
+	return class[s[0]]&isAlpha != 0 && class[s[1]]&isAlpha != 0 && class[s[2]]&isDigit != 0 && class[s[3]]&isDigit != 0
+}
+
 // ibans finds international bank account numbers in any letter case, solid or in groups of four.
 func (sc *scanner) ibans(s string) {
 	for i := 0; i+15 <= len(s); {
-		if class[s[i]]&isAlpha != 0 && class[s[i+1]]&isAlpha != 0 && class[s[i+2]]&isDigit != 0 && class[s[i+3]]&isDigit != 0 {
+		if ibanStart(s[i:]) {
 			if end := iban(s, i); end > 0 {
 				k := kindIBAN
 				if class[s[i]]&isLower != 0 && hint(s[:i], sc.before) != hintPerson {

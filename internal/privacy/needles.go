@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"math"
 	"strings"
 
 	"github.com/liveward/liveward/internal/event"
@@ -29,8 +30,9 @@ type needle struct {
 // needles are the raw values of one event.
 type needles struct {
 	list     []needle
-	first    [256]uint8 // 1: begins a weak needle, 2: a strong one; both cases
-	strong   int
+	first    [256]uint8 // 1: begins a weak needle, 2: a strong one; both cases; of those up to marked
+	marked   int
+	least    int  // length of the shortest
 	overflow bool // there were more than maxNeedles
 	flooded  bool // and a strong one was among those left out
 	budget   int  // bytes that may still be compared for this event
@@ -38,13 +40,15 @@ type needles struct {
 }
 
 func (ns *needles) reset() {
-	for _, n := range ns.list {
+	for _, n := range ns.list[:ns.marked] {
 		ns.first[n.text[0]] = 0
 		ns.first[lower(n.text[0])] = 0
 		ns.first[upper(n.text[0])] = 0
 	}
+	ns.marked = 0
 	clear(ns.list)
-	ns.list, ns.strong, ns.overflow, ns.flooded = ns.list[:0], 0, false, false
+	ns.list, ns.overflow, ns.flooded = ns.list[:0], false, false
+	ns.least = math.MaxInt
 	ns.budget = searchBudget
 }
 
@@ -57,7 +61,12 @@ func upper(c byte) byte {
 
 // add takes a raw value. keep gives memory that lives as long as the event.
 func (ns *needles) add(raw string, strong bool, keep func([]byte) string) {
-	ns.one(strings.TrimSpace(raw), strong)
+	seen, letters := glance(raw)
+	if seen&(hasSpace|hasEscape|uint32(isOdd)) == 0 {
+		ns.one(raw, letters, strong)
+		return
+	}
+	ns.trimmed(raw, strong)
 	if escaped(raw) {
 		var from *unescaped
 		for i := range ns.layers {
@@ -67,20 +76,28 @@ func (ns *needles) add(raw string, strong bool, keep func([]byte) string) {
 			u := &ns.layers[i]
 			u.decode(raw, from)
 			raw, from = keep(u.text), u
-			ns.one(strings.TrimSpace(raw), strong)
+			ns.trimmed(raw, strong)
 		}
 	}
 }
 
-func (ns *needles) one(raw string, strong bool) {
+// trimmed takes a raw value without the space around it.
+func (ns *needles) trimmed(raw string, strong bool) {
+	raw = strings.TrimSpace(raw)
+	_, letters := glance(raw)
+	ns.one(raw, letters, strong)
+}
+
+// one takes a raw value that has these letters.
+func (ns *needles) one(raw string, letters uint64, strong bool) {
 	part := len(raw) > maxNeedle
 	if part {
 		raw = raw[:maxNeedle]
+		_, letters = glance(raw)
 	}
 	if len(raw) < minNeedle {
 		return
 	}
-	letters := lettersOf(raw)
 	if letters&digitLetters == 0 && known(raw) || (!strong && versionLike(raw)) {
 		return
 	}
@@ -95,13 +112,20 @@ func (ns *needles) one(raw string, strong bool) {
 		return
 	}
 	ns.list = append(ns.list, needle{raw, strong, part, letters})
-	mark := uint8(1)
-	if strong {
-		mark = 3
-		ns.strong++
-	}
-	for _, c := range [...]byte{raw[0], lower(raw[0]), upper(raw[0])} {
-		ns.first[c] |= mark
+	ns.least = min(ns.least, len(raw))
+}
+
+// mark notes with which bytes the raw values begin. Of most events nothing is looked for.
+func (ns *needles) mark() {
+	for ; ns.marked < len(ns.list); ns.marked++ {
+		n := &ns.list[ns.marked]
+		bits := uint8(1)
+		if n.strong {
+			bits = 3
+		}
+		for _, c := range [...]byte{n.text[0], lower(n.text[0]), upper(n.text[0])} {
+			ns.first[c] |= bits
+		}
 	}
 }
 
@@ -118,6 +142,9 @@ func versionLike(s string) bool {
 // may tells whether a raw value can stand in a string of this length that has these letters: most
 // strings are too short for it, or miss one of its characters.
 func (ns *needles) may(length int, letters uint64, strongOnly bool) bool {
+	if length < ns.least {
+		return false
+	}
 	for i := range ns.list {
 		n := &ns.list[i]
 		if len(n.text) <= length && n.letters&^letters == 0 && (n.strong || !strongOnly) {
@@ -132,6 +159,7 @@ func (ns *needles) find(s string, strongOnly bool, hit func(start, end int)) {
 	if len(s) < minNeedle {
 		return
 	}
+	ns.mark()
 	want := uint8(1)
 	if strongOnly {
 		want = 2

@@ -40,7 +40,7 @@ func (w *Worker) Quarantine(line []byte, ev *event.Event, reason string) {
 		}
 	})
 	ev.Labels = ev.Labels[:0]
-	ev.Present(w.visit)
+	w.fields()
 
 	ev.SetString(event.EventKind, "pipeline_error")
 	ev.SetString(event.EventDataset, "liveward.event")

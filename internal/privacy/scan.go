@@ -108,17 +108,17 @@ func (sc *scanner) detect(s string, t *traits, text bool) {
 	if t.has(isAt) {
 		sc.emails(s)
 	}
-	if t.grouped >= 8 {
+	if t.grouped >= minGrouped {
 		sc.numbers(s, text)
 	}
 	if t.grouped >= 11 && t.seen&hasDot != 0 && t.seen&hasHyphen != 0 {
 		sc.cpfDotted(s)
 	}
-	if t.digits >= 9 && t.has(isAlpha) {
+	if t.digits >= 9 && t.has(isAlpha) && (t.all&inWord == 0 || ibanStart(s)) {
 		sc.ibans(s)
 	}
-	if t.longest >= 11 && mayBeToken(s, t) {
-		sc.tokens(s, text)
+	if t.longest >= minToken {
+		sc.tokens(s, t, text)
 	}
 	if t.has(isAssign) {
 		sc.assignments(s)
@@ -126,7 +126,7 @@ func (sc *scanner) detect(s string, t *traits, text bool) {
 	if t.seen&hasSpace != 0 {
 		sc.schemes(s)
 	}
-	if t.longest >= 10 && t.seen&hasHyphen != 0 {
+	if t.longest >= minRun && t.seen&hasHyphen != 0 && pemLetters&^t.letters == 0 {
 		sc.pems(s)
 	}
 }
@@ -137,8 +137,8 @@ func (sc *scanner) secrets(s string, t *traits, blobs bool) {
 		return
 	}
 	sc.back = nil
-	if blobs && t.longest >= 11 {
-		sc.tokens(s, false)
+	if blobs && t.longest >= minToken {
+		sc.tokens(s, t, false)
 	}
 	if t.has(isAssign) {
 		sc.assignments(s)

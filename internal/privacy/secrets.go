@@ -2,6 +2,11 @@ package privacy
 
 import "strings"
 
+// pemLetters are the letters of what every PEM block has.
+//
+//nolint:gochecknoglobals // constant
+var pemLetters = lettersOf("begin-")
+
 // pems finds PEM blocks, whole or cut off, in any letter case: some fields are written in lower case.
 func (sc *scanner) pems(s string) {
 	for i := 0; ; {
@@ -188,7 +193,15 @@ func secretName(name string) bool {
 }
 
 // tokens finds web tokens, keys with a known prefix, images, base64 and random text.
-func (sc *scanner) tokens(s string, text bool) {
+func (sc *scanner) tokens(s string, tr *traits, text bool) {
+	if tr.all&isHex != 0 && len(s) < minHexBlob {
+		return // ids and digests
+	}
+	staged := mayHaveStage(tr.letters)
+	if tr.all&inToken != 0 {
+		sc.token(s, 0, len(s), staged, text)
+		return
+	}
 	for i := 0; i < len(s); {
 		if class[s[i]]&isToken == 0 {
 			i++
@@ -198,50 +211,37 @@ func (sc *scanner) tokens(s string, text bool) {
 		for j < len(s) && class[s[j]]&isToken != 0 {
 			j++
 		}
-		if j-i >= 11 {
-			sc.token(s, i, j, text)
+		if j-i >= minToken {
+			sc.token(s, i, j, staged, text)
 		}
 		i = j
 	}
 }
 
-// Lengths from which a run can be a blob, and from which hexadecimal text can be one.
+// Lengths from which a run can be a key, a blob, and hexadecimal text a blob.
 const (
+	minToken   = 11
 	minBlob    = 24
 	minHexBlob = 40
 )
 
-// mayBeToken tells whether tokens can find anything in s: not in hexadecimal ids and digests, and where
-// no run is as long as a blob only with all letters of some key's prefix.
-func mayBeToken(s string, t *traits) bool {
-	if t.all&isHex != 0 && len(s) < minHexBlob {
-		return false
-	}
-	if t.longest >= minBlob {
-		return true
-	}
-	for _, letters := range prefixLetters {
-		if letters&^t.letters == 0 {
-			return true
-		}
-	}
-	return false
-}
-
-func (sc *scanner) token(s string, start, end int, text bool) {
+// token looks at the run of token characters from start to end. staged: a key may say in it where it
+// is good.
+func (sc *scanner) token(s string, start, end int, staged, text bool) {
 	t := s[start:end]
-	pad := end
-	for pad < len(s) && s[pad] == '=' && pad-end < 2 {
-		pad++
-	}
-	dot := strings.LastIndexByte(t, '.')
+	const unknown = -2
+	dot := unknown // the last one, looked for once however many tokens begin
 	// Keys and web tokens begin where a run of letters and digits does.
-	for i := 0; i < len(t); i++ {
-		if class[t[i]]&isAlnum == 0 || (i > 0 && class[t[i-1]]&isAlnum != 0) {
+	for i, inside := 0, false; i < len(t); i++ {
+		was := inside
+		if inside = class[t[i]]&isAlnum != 0; was || !inside || !staged && !beginsKey[t[i]] {
 			continue
 		}
+		if dot == unknown && hasFoldPrefix(t[i:], tokenStart) {
+			dot = strings.LastIndexByte(t, '.')
+		}
 		if webToken(t[i:], dot > i) {
-			sc.add(start+i, pad, kindJWT)
+			sc.add(start+i, padded(s, end), kindJWT)
 			return
 		}
 		if n := secretPrefix(t[i:]); n > 0 {
@@ -249,6 +249,10 @@ func (sc *scanner) token(s string, start, end int, text bool) {
 			return
 		}
 	}
+	if len(t) < minBlob {
+		return
+	}
+	pad := padded(s, end)
 	// Blobs: dots and tildes end them.
 	for i := 0; i < len(t); {
 		j := i
@@ -266,14 +270,25 @@ func (sc *scanner) token(s string, start, end int, text bool) {
 	}
 }
 
+// padded is the end of what ends at end with the padding of base64 that follows it.
+func padded(s string, end int) int {
+	pad := end
+	for pad < len(s) && s[pad] == '=' && pad-end < 2 {
+		pad++
+	}
+	return pad
+}
+
 // webToken tells a JSON web token, or the beginning of one. In another letter case it is no token any
 // more, but it is still what it was to who tries both. dotted tells that t has a dot.
 func webToken(t string, dotted bool) bool {
-	if !hasFoldPrefix(t, "eyj") {
+	if !hasFoldPrefix(t, tokenStart) {
 		return false
 	}
 	return t[2] == 'J' && len(t) >= 16 || len(t) >= 40 && dotted
 }
+
+const tokenStart = "eyj" // base64 of {"
 
 // blob says what a run of base64 characters is. In text, shorter random runs count as well.
 func blob(t string, text bool) kind {
@@ -457,16 +472,33 @@ var secretPrefixes = []prefix{
 //nolint:gochecknoglobals // constant
 var keyStages = [...]string{"live", "test", "prod", "sandbox"}
 
-// prefixLetters are the letters of each beginning of a key or a web token.
+// stageLetters are the letters of each of keyStages.
 //
 //nolint:gochecknoglobals // constant
-var prefixLetters = func() (out []uint64) {
-	out = append(out, lettersOf("eyj"))
-	for _, stage := range keyStages {
-		out = append(out, lettersOf(stage))
+var stageLetters = func() (out [len(keyStages)]uint64) {
+	for i, stage := range keyStages {
+		out[i] = lettersOf(stage)
 	}
-	for _, p := range secretPrefixes {
-		out = append(out, lettersOf(p.text))
+	return out
+}()
+
+// mayHaveStage tells whether a key's stage can stand in what has these letters.
+func mayHaveStage(letters uint64) bool {
+	for _, stage := range stageLetters {
+		if stage&^letters == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// beginsKey tells whether a key or a web token may begin with a byte.
+//
+//nolint:gochecknoglobals // constant
+var beginsKey = func() (out [256]bool) {
+	out['e'], out['E'] = true, true
+	for c, prefixes := range prefixesByByte {
+		out[c] = out[c] || len(prefixes) > 0
 	}
 	return out
 }()

@@ -5,8 +5,8 @@ type traits struct {
 	seen    uint32 // classes of its bytes, and what follows here
 	all     uint32 // those that all of its bytes are of
 	digits  int32
-	grouped int32  // most digits with nothing between them but what separates groups of digits
-	longest int32  // longest run of token characters
+	grouped int32  // most digits with nothing between them but what separates groups of digits; 0 below minGrouped, and in random ids
+	longest int32  // longest run of token characters; 0 where none can be as long as minRun
 	letters uint64 // characters it has, in either case; different ones may share a bit
 }
 
@@ -20,6 +20,9 @@ const (
 	hasForeign                          // what no identifier has
 	inToken                             // token characters
 	inGroups                            // digits, and what separates groups of them
+	_                                   // isHex
+	_                                   // isHash
+	inWord                              // letters and digits
 )
 
 // letterBits is where in the looks of a byte its bit of traits.letters stands.
@@ -53,6 +56,7 @@ func makeLooks() (t [256]uint32) {
 		set(isHex, hex)
 		set(isHash, class[c]&isLower != 0 || c >= '2' && c <= '7')
 		set(inToken, class[c]&isToken != 0)
+		set(inWord, class[c]&isAlnum != 0)
 		set(inGroups, class[c]&isDigit != 0 || c == ' ' || c == '-' || c == '.' || c == '(' || c == ')')
 		switch {
 		case class[c]&isDigit != 0:
@@ -66,30 +70,73 @@ func makeLooks() (t [256]uint32) {
 	return t
 }
 
-// survey looks at every byte once, without a branch: what stands in ids is not to be predicted.
+// Below these no detector asks how long a run is.
+const (
+	minGrouped = 8
+	minRun     = 10
+)
+
+// survey looks at every byte, without a branch on what it is: what stands in ids is not to be predicted.
 func survey(s string) (t traits) {
 	t.all = ^uint32(0)
-	group, run := int32(0), int32(0)
 	for i := range len(s) {
 		c := looks[s[i]]
 		t.seen |= c
 		t.all &= c
-		digit := int32(c & uint32(isDigit))
-		t.digits += digit
-		group = (group + digit) & -int32(c/inGroups&1)
-		t.grouped = max(t.grouped, group)
-		run = (run + 1) & -int32(c/inToken&1)
-		t.longest = max(t.longest, run)
+		t.digits += int32(c & uint32(isDigit))
 		t.letters |= 1 << (c >> letterBits)
+	}
+	if t.digits >= minGrouped && !t.hexToken(len(s)) {
+		t.grouped = grouped(s)
+	}
+	switch {
+	case len(s) < minRun:
+	case t.all&inToken != 0:
+		t.longest = int32(len(s))
+	default:
+		t.longest = longest(s)
 	}
 	return t
 }
 
-// lettersOf is traits.letters alone.
-func lettersOf(s string) (letters uint64) {
+// hexToken tells whether a string of these traits is a random id: hexadecimal digits alone, with letters
+// of one case among them. Digits in it are no number of a person, but by chance.
+func (t *traits) hexToken(length int) bool {
+	return t.all&isHex != 0 && length >= minHexToken && t.has(isLower) != t.has(isUpper)
+}
+
+func grouped(s string) (most int32) {
+	group := int32(0)
 	for i := range len(s) {
-		letters |= 1 << (looks[s[i]] >> letterBits)
+		c := looks[s[i]]
+		group = (group + int32(c&uint32(isDigit))) & -int32(c/inGroups&1)
+		most = max(most, group)
 	}
+	return most
+}
+
+func longest(s string) (most int32) {
+	run := int32(0)
+	for i := range len(s) {
+		run = (run + 1) & -int32(looks[s[i]]/inToken&1)
+		most = max(most, run)
+	}
+	return most
+}
+
+// glance is traits.seen and traits.letters alone.
+func glance(s string) (seen uint32, letters uint64) {
+	for i := range len(s) {
+		c := looks[s[i]]
+		seen |= c
+		letters |= 1 << (c >> letterBits)
+	}
+	return seen, letters
+}
+
+// lettersOf is traits.letters alone.
+func lettersOf(s string) uint64 {
+	_, letters := glance(s)
 	return letters
 }
 

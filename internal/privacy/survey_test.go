@@ -33,6 +33,12 @@ func TestSurvey(t *testing.T) {
 			}
 			grouped, longest = max(grouped, group), max(longest, run)
 		}
+		if len(s) < minRun {
+			longest = 0 // no detector asks
+		}
+		if digits < minGrouped || got.hexToken(len(s)) {
+			grouped = 0
+		}
 		if got.digits != digits || got.grouped != grouped || got.longest != longest {
 			t.Fatalf("%q: %d digits, %d grouped, longest %d; want %d, %d, %d", s, got.digits, got.grouped, got.longest, digits, grouped, longest)
 		}

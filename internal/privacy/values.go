@@ -248,15 +248,7 @@ func (w *Worker) address(id event.ID) {
 
 func (w *Worker) network(id event.ID, s string) (string, bool) {
 	if !w.f.truncate {
-		m := w.memo(id, s)
-		if m.holds(s) {
-			return s, true
-		}
-		ip, ok := event.CanonicalIP(s)
-		if ok && ip == s {
-			m.keep(s, &traits{})
-		}
-		return ip, ok
+		return event.CanonicalIP(s)
 	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
