@@ -14,6 +14,7 @@ import (
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/join"
 	"github.com/liveward/liveward/internal/pipeline"
+	"github.com/liveward/liveward/rules"
 )
 
 const joinedSpoofs = `id: t.joined
@@ -323,5 +324,25 @@ func TestNewRuleOnJoinedEventsBehind(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("alerts with windows that are up to date (-) and behind (+):\n%s", diff)
+	}
+}
+
+// A replay whose documents nobody reads leaves them out, and fires what it fires with them.
+func TestReplayWithoutDocuments(t *testing.T) {
+	for name, set := range map[string]*rules.Set{
+		"joined":  ruleset(t, joinedSpoofs, everyVerdict, noOutcome),
+		"nothing": ruleset(t, everyVerdict),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, set)
+			b.joins = joinConfig()
+			defer b.close()
+			gateway, app := checks(1, 90, 0)
+			_, with := b.wantedJoins(gateway, app)
+			without := b.wanted(set, gateway, app)
+			if len(with) == 0 || !slices.Equal(with, without) {
+				t.Errorf("%d alerts with documents, %d without", len(with), len(without))
+			}
+		})
 	}
 }

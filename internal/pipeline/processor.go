@@ -35,6 +35,10 @@ const DefaultLateness = 5 * time.Second
 // maxDocument bounds one encoded document. Fields are bounded each; this is the last guard.
 const maxDocument = 1 << 20
 
+// surelyFits is the length of a line that no document larger than maxDocument is made of: its bytes stand
+// in four fields at most, and six bytes of JSON stand for one.
+const surelyFits = 32 << 10
+
 const reasonOversize = "line is longer than the collector's limit"
 
 // Identity is what every document says of the agent that made it.
@@ -64,6 +68,8 @@ type Stages struct {
 	// Recovers is set for lines that stand in the journal already, in quarantine: what they become now has
 	// an id of its own.
 	Recovers bool
+	// Undocumented leaves out documents, but for those that joins look at: nobody reads the others.
+	Undocumented bool
 	// Explain, where it is not nil, sees each event after each stage. Watch sets it.
 	Explain *Explainer
 }
@@ -168,7 +174,7 @@ func (p *Processor) clock(pos *event.Position) *clock {
 // Processed is what became of one line. Doc is valid until the next call.
 type Processed struct {
 	ID          event.Hash
-	Doc         []byte
+	Doc         []byte       // empty where it was left out
 	Event       *event.Event // what Doc encodes; valid until the next call; nil where Doc was joined of others
 	Tenant      string       // valid until the next call
 	Quarantined bool
@@ -223,23 +229,34 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 	} else {
 		p.quarantine(line, pos, ingest, id, reason)
 	}
-	p.doc = ev.AppendJSON(p.doc[:0])
+	p.encode(line)
 	if len(p.doc) > maxDocument {
 		reason = "document is larger than 1 MiB"
 		p.quarantine(line, pos, ingest, id, reason)
-		p.doc = ev.AppendJSON(p.doc[:0])
+		p.encode(line)
 	}
 	size := p.match(line, id, ingest, signals)
 	if size > eventSignals {
 		signals.Signals = signals.Signals[:before]
 		reason = "signals of the event are larger than 1 MiB"
 		p.quarantine(line, pos, ingest, id, reason)
-		p.doc = ev.AppendJSON(p.doc[:0])
+		p.encode(line)
 		size = p.match(line, id, ingest, signals)
 	}
 	p.Tally.add(ev, reason != "")
-	return Processed{ID: id, Doc: p.doc, Event: ev, Tenant: ev.Str(event.OrganizationID), Quarantined: reason != "", Joins: p.Joins != 0 && join.RolesOf(ev)&p.Joins != 0, Signals: size}
+	return Processed{ID: id, Doc: p.doc, Event: ev, Tenant: ev.Str(event.OrganizationID), Quarantined: reason != "", Joins: p.joined(), Signals: size}
 }
+
+// encode makes the document of the event, if anybody reads it, or its size is in doubt.
+func (p *Processor) encode(line *event.Line) {
+	p.doc = p.doc[:0]
+	if !p.Undocumented || p.joined() || len(line.Data) > surelyFits {
+		p.doc = p.ev.AppendJSON(p.doc)
+	}
+}
+
+// joined tells whether joins look at the event.
+func (p *Processor) joined() bool { return p.Joins != 0 && join.RolesOf(&p.ev)&p.Joins != 0 }
 
 // The stages that an event goes through.
 const (

@@ -66,14 +66,17 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 			err = errors.Join(err, f.close())
 		}
 	}()
+	joins := r.newJoins()
 	for _, path := range paths {
 		f, err := r.openFile(path)
 		if err != nil {
 			return res, err
 		}
+		if joins == nil {
+			f.proc.Joins = 0
+		}
 		files = append(files, f)
 	}
-	joins := r.newJoins()
 	positions := make([]event.Position, len(files))
 	var signals event.SignalBuffer
 	for {
@@ -228,6 +231,7 @@ func (r *Replay) openFile(path string) (*replayFile, error) {
 		return nil, err
 	}
 	proc.SetRules(r.Rules)
+	proc.Undocumented = r.Document == nil && r.Explain == nil
 	f := &replayFile{proc: proc, pos: event.Position{Source: r.Source, Path: path, Ordinal: 1}}
 	open := r.Open
 	if open == nil {
