@@ -66,9 +66,11 @@ const (
 	Poll                      // beside Outcome: somebody asked for it, and may ask of a check whose line has the verdict too
 )
 
-// RolesOf tells what an event, after privacy, can be in joins; 0 for most.
+// RolesOf tells what an event, after privacy, can be in joins; 0 for most, and for those that come late:
+// what had been decided by then depends on how the lines came in batches, and a replay would not say the
+// same.
 func RolesOf(ev *event.Event) Roles {
-	if ev.Has(event.LivewardJoinKind) || ev.Str(event.EventKind) != "event" {
+	if ev.Has(event.LivewardJoinKind) || ev.Str(event.EventKind) != "event" || ev.Bool(event.LivewardLate) {
 		return 0
 	}
 	var r Roles

@@ -61,6 +61,7 @@ tests: [{name: quiet, events: [{at: 0s}], alerts: []}]
 func checks(seed uint64, n int, start int64) (gateway, app *log) {
 	r := rand.New(rand.NewPCG(seed, 3))
 	gateway, app = &log{path: "/gw"}, &log{path: "/app"}
+	var late []string // calls that the gateway writes long after those that came after them
 	type told struct {
 		at   int64
 		text string
@@ -69,8 +70,19 @@ func checks(seed uint64, n int, start int64) (gateway, app *log) {
 	for i := range n {
 		at := start + int64(i)*700
 		ms := base.UnixMilli() + at
-		gateway.addText(fmt.Sprintf(`{"msec":"%d.%03d","remote_addr":"203.0.113.%d","method":"POST","uri":"/v1/liveness/check","status":200,"request_id":"r-%d-%d","lv_session":"s-%d-%d"}`,
-			ms/1000, ms%1000, 1+r.IntN(4), seed, i, seed, i))
+		call := fmt.Sprintf(`{"msec":"%d.%03d","remote_addr":"203.0.113.%d","method":"POST","uri":"/v1/liveness/check","status":200,"request_id":"r-%d-%d","lv_session":"s-%d-%d"}`,
+			ms/1000, ms%1000, 1+r.IntN(4), seed, i, seed, i)
+		if r.IntN(8) == 0 {
+			late = append(late, call)
+		} else {
+			gateway.addText(call)
+		}
+		if i%20 == 19 {
+			for _, call := range late {
+				gateway.addText(call)
+			}
+			late = late[:0]
+		}
 		decision := []string{"live", "spoof"}[r.IntN(2)]
 		for range []int{1, 1, 1, 0, 2}[r.IntN(5)] {
 			later := at + int64(r.IntN(40_000))
