@@ -143,12 +143,19 @@ func (r *reorder) push(p *pending) {
 		r.pushBehind(w)
 		return
 	}
-	if n := len(r.queue); n == cap(r.queue) && r.head > n/2 {
-		r.queue = r.queue[:copy(r.queue, r.queue[r.head:])]
-		clear(r.queue[len(r.queue):n])
-		r.head = 0
-	}
+	r.compact()
 	r.queue = append(r.queue, w)
+}
+
+// compact makes room in a full queue, most of which has left.
+func (r *reorder) compact() {
+	n := len(r.queue)
+	if n < cap(r.queue) || r.head <= n/2 {
+		return
+	}
+	r.queue = r.queue[:copy(r.queue, r.queue[r.head:])]
+	clear(r.queue[len(r.queue):n])
+	r.head = 0
 }
 
 // pushBehind pushes a signal that is smaller than the last of the queue.
@@ -171,6 +178,7 @@ func (r *reorder) pushBehind(w waitingSignal) {
 		r.pushHeap(w)
 		return
 	}
+	r.compact()
 	r.queue = slices.Insert(r.queue, r.head+to, w)
 }
 

@@ -96,3 +96,24 @@ func TestReorderIsBoundedInBytes(t *testing.T) {
 		t.Errorf("pending %d, forced %d", st.Pending, st.Forced)
 	}
 }
+
+// TestReorderForgetsWhatLeft: one signal that waits long, of a source that is ahead of the others, must not
+// make the buffer keep a place for each that passes it.
+func TestReorderForgetsWhatLeft(t *testing.T) {
+	var r reorder
+	push := func(at int64) {
+		p := r.blank()
+		p.state, p.tail, p.time = &ruleState{rule: burst()}, &tail{}, at
+		r.push(p)
+	}
+	push(1 << 40)
+	for at := range int64(10_000) {
+		push(at)
+		if p := r.pop(); p.time != at {
+			t.Fatalf("popped %d, want %d", p.time, at)
+		}
+	}
+	if n := cap(r.queue); n > 16 {
+		t.Errorf("room for %d signals while one waits", n)
+	}
+}
