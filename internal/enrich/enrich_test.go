@@ -308,6 +308,7 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/v1/liveness/check/", "liveness-check"},
 		{"POST", "//v1//liveness/./check", "liveness-check"},
 		{"POST", "/v1/x/../live%6eess/check;v=1?x=y", "liveness-check"},
+		{"POST", strings.Repeat("/x", 65) + strings.Repeat("/..", 65) + "/v1/liveness/check", "liveness-check"},
 		{"post", "/V1/Liveness/Check", "liveness-check"},
 		{"POST", "/liveness-check", "liveness-check"},
 		{"POST", "/v1/liveness/sessions", "liveness-session-create"},

@@ -313,15 +313,17 @@ func split(out *[maxSegments]string, path string, meaning *[256]uint8) (n int, h
 				return unusualPath, 0
 			}
 		}
-		if i > from {
-			if n == len(out) {
-				return tooManyParts, 0
-			}
+		if i > from && n < len(out) {
 			out[n] = path[from:i]
 			have |= segmentBit(out[n])
-			n++
+		}
+		if i > from {
+			n++ // also of those that have no place: what follows may take them back
 		}
 		from = i + 1
+	}
+	if n > len(out) {
+		return tooManyParts, 0
 	}
 	return n, have
 }
