@@ -385,7 +385,7 @@ func (p *Plan) enricher(at string, in *InputConfig, f *strict.File) (*enrich.Enr
 }
 
 func (p *Plan) checkOutputs(f *strict.File) {
-	c := &p.Config
+	c, before := &p.Config, len(f.Problems())
 	resolve := func(path string, ref SecretRef) secret.String {
 		s, err := ref.Resolve()
 		if err != nil {
@@ -427,6 +427,9 @@ func (p *Plan) checkOutputs(f *strict.File) {
 		f.Problem("slack.webhook", "token and webhook are both set", "use one of them")
 	case !c.Slack.Token.IsZero() && c.Slack.Channel == "":
 		f.Problem("slack.channel", "no channel for the bot", "set slack.channel")
+	}
+	if len(f.Problems()) == before {
+		p.checkClients(f)
 	}
 	if err := p.links().Validate(); err != nil {
 		f.Problem("kibana.url", err.Error(), "")

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/liveward/liveward/alerting"
@@ -14,6 +15,7 @@ import (
 	"github.com/liveward/liveward/forwarders/elasticsearch"
 	"github.com/liveward/liveward/forwarders/ndjson"
 	"github.com/liveward/liveward/internal/pipeline"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // openDeliveries opens the forwarders of the configuration.
@@ -76,7 +78,7 @@ func (p *Plan) forwarder(name string, now func() time.Time, log *slog.Logger) (f
 		f, err = ndjson.New(ndjson.Config{Path: p.Config.NDJSON.Path})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	return f, nil
 }
@@ -115,7 +117,7 @@ func (a *Agent) notifiers() (map[string]alerting.Notifier, error) {
 	}
 	n, err := slack.New(cfg, slack.Deps{Now: a.now, Log: a.log})
 	if err != nil {
-		return nil, fmt.Errorf("slack: %w", err)
+		return nil, err
 	}
 	out["slack"] = n
 	return out, nil
@@ -126,4 +128,25 @@ func (p *Plan) slackConfig() (cfg slack.Config, ok bool) {
 	c := p.Config.Slack
 	cfg = slack.Config{Token: p.secrets.slackToken, Channel: c.Channel, Webhook: p.secrets.slackWebhook, BaseURL: c.BaseURL}
 	return cfg, !cfg.Token.IsZero() || !cfg.Webhook.IsZero()
+}
+
+// checkClients makes what would store and notify, which connects to nothing yet: what run would refuse
+// is a problem with its place.
+func (p *Plan) checkClients(f *strict.File) {
+	refused := func(path string, err error) {
+		if err == nil {
+			return
+		}
+		for text := range strings.SplitSeq(err.Error(), "\n") {
+			f.Problem(path, strings.TrimPrefix(text, path+": "), "")
+		}
+	}
+	if len(p.Config.Elasticsearch.URLs) > 0 {
+		_, err := elasticsearch.New(p.ElasticsearchConfig(time.Now), nil)
+		refused("elasticsearch", err)
+	}
+	if cfg, ok := p.slackConfig(); ok {
+		_, err := slack.New(cfg, slack.Deps{Now: time.Now})
+		refused("slack", err)
+	}
 }
