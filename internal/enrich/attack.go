@@ -53,8 +53,8 @@ func attacks(ev *event.Event, a *agent) {
 	if q := ev.Str(event.URLQuery); suspect(q, &suspicious) {
 		probe(q, &found)
 	}
-	if a != nil && (a.suspect || len(ev.Str(event.UserAgentOriginal)) > maxAgent) {
-		probe(ev.Str(event.UserAgentOriginal), &found)
+	if ua := ev.Str(event.UserAgentOriginal); a != nil && (a.suspect || len(ua) > maxAgent && suspect(ua, &suspiciousAgent)) {
+		probe(ua, &found)
 	}
 	for i := range found {
 		if found[i] {

@@ -22,6 +22,7 @@ func TestAttackMarks(t *testing.T) {
 		{path: "/", query: "cb=http%3A%2F%2F169.254.169.254%2Flatest", want: "attack_ssrf"},
 		{path: "/", agent: "${jndi:ldap://203.0.113.9/a}", want: "attack_rce"},
 		{path: "/", agent: "() { :;}; echo", want: "attack_rce"},
+		{path: "/", agent: strings.Repeat("sdk/1.0 ", maxAgent/8) + "() { :;}; echo", want: "attack_rce"},
 		{path: "/%2e%2e/", query: "x=$(id)", want: "attack_lfi attack_rce"},
 
 		// What honest callers write.
@@ -30,6 +31,8 @@ func TestAttackMarks(t *testing.T) {
 		{path: "/v1/liveness/results/s-2f..7c", query: "fields=decision,score&sort=-time"},
 		{path: "/v1/liveness/sessions;v=1", agent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0"},
 		{path: "/", query: "discount=100%25&note=50%"},
+		{path: "/", agent: "sdk (../app)"},
+		{path: "/", agent: strings.Repeat("sdk/1.0 ", maxAgent/8) + "(../app)"},
 		{path: "/", query: strings.Repeat("a=1&", maxProbe) + "id=1' or '1"}, // beyond what is looked at
 	} {
 		var ev event.Event
