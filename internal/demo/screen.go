@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/liveward/liveward/internal/agent"
 )
@@ -29,7 +30,11 @@ func newScreen(cfg Config) *screen {
 	return &screen{w: cfg.Out, live: cfg.Live, width: width}
 }
 
-const terminalWidth = 80
+const (
+	terminalWidth = 80 // where it is not known
+	leastWidth    = 40
+	mostWidth     = 120
+)
 
 // Write implements io.Writer: what is written stands above the status line.
 func (s *screen) Write(p []byte) (int, error) {
@@ -40,6 +45,14 @@ func (s *screen) Write(p []byte) (int, error) {
 	s.draw()
 	return n, err
 }
+
+// say writes a paragraph that fits the screen. Words stay whole: a path can be copied.
+func (s *screen) say(format string, a ...any) {
+	s.printf("%s\n", wrap(fmt.Sprintf(format, a...), s.columns()))
+}
+
+// columns is how wide text is, as cards are.
+func (s *screen) columns() int { return min(max(s.width, leastWidth), mostWidth) }
 
 func (s *screen) printf(format string, a ...any) {
 	_, _ = fmt.Fprintf(s, format, a...)
@@ -129,11 +142,40 @@ func (d *demo) intro() {
 	if d.cfg.For > 0 {
 		length = "for " + d.cfg.For.String()
 	}
-	d.screen.printf("liveward demo, %s. A simulated bank group's gateway writes %s;\nthe agent tails it. Attacks begin within seconds; alerts follow about five seconds\nafter the event that fires them, once no earlier one can come any more.\n\n", length, d.dir)
+	d.screen.say("liveward demo, %s. A simulated bank group's gateway writes %s; the agent tails it. Attacks begin within seconds; "+
+		"alerts follow about five seconds after the event that fires them, once no earlier one can come any more.", length, d.dir)
+	keep := ""
 	if d.cfg.Keep == "" {
-		d.screen.printf("Pseudonyms are made with a published development key. The directory is removed at\nthe end; --keep DIR keeps one.\n\n")
+		keep = " The directory is removed at the end; --keep DIR keeps one."
 	}
+	d.screen.say("\nPseudonyms are made with a published development key.%s\n", keep)
 }
 
 // rule draws a line.
 func rule(n int) string { return strings.Repeat("─", n) }
+
+// wrap breaks text between words into lines of at most width columns, paragraph by paragraph.
+func wrap(text string, width int) string {
+	var b strings.Builder
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		used := 0
+		for word := range strings.FieldsSeq(line) {
+			n := utf8.RuneCountInString(word)
+			switch {
+			case used == 0:
+			case used+1+n > width:
+				b.WriteByte('\n')
+				used = 0
+			default:
+				b.WriteByte(' ')
+				used++
+			}
+			b.WriteString(word)
+			used += n
+		}
+	}
+	return b.String()
+}

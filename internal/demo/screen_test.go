@@ -29,6 +29,24 @@ func TestScreen(t *testing.T) {
 	f(false, "intro\none\ncard 1\ntwo, and far too long ░\nend\n")
 }
 
+// Paragraphs fit the screen, and words stay whole.
+func TestSay(t *testing.T) {
+	f := func(width int, text, want string) {
+		t.Helper()
+		var out strings.Builder
+		newScreen(Config{Out: &out, Width: width}).say("%s", text)
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Errorf("width %d (-want +got):\n%s", width, diff)
+		}
+	}
+	forty := strings.Repeat("x", 36) + " abc"
+	f(40, forty+" d\n\nnext", forty+"\nd\n\nnext\n")
+	f(8, forty+" d", forty+"\nd\n")
+	f(0, forty+" "+forty+" d", forty+" "+forty[:36]+"\nabc d\n")
+	f(400, strings.Repeat("é ", 61), strings.TrimSpace(strings.Repeat("é ", 60))+"\né\n")
+	f(40, "/"+strings.Repeat("y", 60)+" is whole", "/"+strings.Repeat("y", 60)+"\nis whole\n")
+}
+
 func TestPlural(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 lines", 1: "1 line", 2: "2 lines"} {
 		if got := plural(n, "line"); got != want {

@@ -17,21 +17,20 @@ import (
 // summary prints what went through, what privacy dropped, and each attack of the truth against the
 // alert that caught it.
 func (d *demo) summary(t pipeline.Totals, behind int64) {
-	d.screen.printf("%s\n%s written, %s, %d quarantined, %d late",
-		rule(terminalWidth), plural(d.written(), "line"), plural(t.Events, "event"), t.Quarantined, t.Late)
+	through := fmt.Sprintf("%s written, %s, %d quarantined, %d late", plural(d.written(), "line"), plural(t.Events, "event"), t.Quarantined, t.Late)
 	if behind > 0 {
-		d.screen.printf(", %s not delivered yet", plural(behind, "journal message"))
+		through += fmt.Sprintf(", %s not delivered yet", plural(behind, "journal message"))
 	}
-	d.screen.printf("\nprivacy dropped or masked %s", plural(t.Dropped, "value"))
+	privacy := "privacy dropped or masked " + plural(t.Dropped, "value")
 	if len(t.Kinds) > 0 {
 		kinds := make([]string, 0, len(t.Kinds))
 		for k, n := range t.Kinds {
 			kinds = append(kinds, k+" in "+plural(n, "line"))
 		}
 		slices.Sort(kinds)
-		d.screen.printf(": %s", strings.Join(kinds, ", "))
+		privacy += ": " + strings.Join(kinds, ", ")
 	}
-	d.screen.printf("\n\n")
+	d.screen.say("%s\n%s\n%s\n", rule(d.screen.columns()), through, privacy)
 	w := tabwriter.NewWriter(d.screen, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "ATTACK\tLINES\tCAUGHT BY\tAFTER\tEVENTS BY THEN")
 	caught := 0
