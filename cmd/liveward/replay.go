@@ -70,6 +70,9 @@ unpacked. Alerts are NDJSON, each line the alert document itself.`,
 			}
 			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s, %d quarantined, %d late; %s; privacy dropped or masked %s\n",
 				plural(res.Lines, "line"), plural(res.Events, "event"), res.Quarantined, res.Late, plural(res.Alerts, "alert"), plural(res.Dropped, "value"))
+			if err == nil && res.Events == 0 && res.Quarantined > 0 {
+				_, err = fmt.Fprintln(cmd.ErrOrStderr(), "liveward: no line could be read: liveward parse --explain says why, --format auto tries them all")
+			}
 			return err
 		},
 	}

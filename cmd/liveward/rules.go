@@ -123,6 +123,9 @@ that no test makes true, or none makes false, are named after that: any other co
 			if set != nil {
 				results = set.Test()
 			}
+			if len(results) == 0 && len(broken) == 0 {
+				return fmt.Errorf("%s: there is no rule with a test", dirOf(a))
+			}
 			_, failed := results.Count()
 			if junit != "" {
 				o, err := newOutput(junit, nil)

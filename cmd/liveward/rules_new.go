@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -35,15 +36,21 @@ and one shows it silent. Change it from there; it starts in shadow mode.`,
 			if err != nil {
 				return err
 			}
+			if len(pages) == 0 {
+				return hasPlaybook(a[0], pages, cmp.Or(d.Playbook, "AREA/NAME"))
+			}
 			ask := asker{in: bufio.NewReader(cmd.InOrStdin()), out: cmd.ErrOrStderr()}
 			ask.into(&d.ID, "id, such as lw.area.name", "")
 			ask.into(&kind, "kind: "+strings.Join(rules.Kinds(), ", "), "threshold")
-			ask.into(&severity, "severity: low, medium, high, critical", "medium")
-			usual := ""
-			if len(pages) > 0 {
-				usual = pages[0]
+			if ask.err == nil && !slices.Contains(rules.Kinds(), kind) {
+				return fmt.Errorf("unknown kind %q; want one of %s", kind, strings.Join(rules.Kinds(), ", "))
 			}
-			ask.into(&d.Playbook, "playbook: "+strings.Join(pages, ", "), usual)
+			ask.into(&severity, "severity: low, medium, high, critical", "medium")
+			page, usual := "playbook, such as "+pages[0], ""
+			if len(pages) == 1 {
+				page, usual = "playbook", pages[0]
+			}
+			ask.into(&d.Playbook, page, usual)
 			if ask.err != nil {
 				return ask.err
 			}
@@ -102,9 +109,12 @@ func (a *asker) into(value *string, what, usual string) {
 		return
 	}
 	line, err := a.in.ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		a.err = err
-		return
+	if err != nil {
+		_, _ = fmt.Fprintln(a.out) // what follows does not belong to the question
+		if !errors.Is(err, io.EOF) {
+			a.err = err
+			return
+		}
 	}
 	if *value = strings.TrimSpace(line); *value == "" {
 		*value = usual
@@ -120,8 +130,13 @@ func hasPlaybook(dir string, pages []string, page string) error {
 		return nil
 	}
 	todo := "write playbooks/" + page + ".md first"
-	if len(pages) > 0 {
+	switch n := len(pages); {
+	case n == 0:
+		todo += ": docs/rules.md says how"
+	case n <= 8:
 		todo += ", or take one of " + strings.Join(pages, ", ")
+	default:
+		todo += fmt.Sprintf(", or take one of the %d that are there, such as %s", n, pages[0])
 	}
 	return fmt.Errorf("there is no playbook %s in %s: %s", page, dir, todo)
 }
