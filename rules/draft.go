@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -184,7 +185,8 @@ func (d Draft) Text() (string, error) {
 	}
 	id, ok := event.Lookup(by)
 	if !ok {
-		return "", fmt.Errorf("unknown field %q; %s", by, meant(by, fieldNames()))
+		hint := cmp.Or(meant(by, fieldNames()), "docs/fields.md has them all")
+		return "", fmt.Errorf("unknown field %q; %s", by, hint)
 	}
 	one, two, err := samples(id)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -118,17 +119,31 @@ cannot be known without posting or taking something. Nothing is stored, sent or 
 // printWarnings says what is probably not meant in the rules. Nobody changes the pack within the program:
 // of its rules a number is enough.
 func printWarnings(out io.Writer, plan *agent.Plan, config string) error {
-	if plan.Config.Rules.Dir == "" && plan.Config.Rules.Overlay == "" {
-		if blind := len(plan.Blind()); blind > 0 {
-			_, err := fmt.Fprintf(out, "remark: %d of the pack's rules are blind here, because no input provides a field they need: liveward rules list -c %s\n", blind, config)
-			return err
+	dirs := plan.Config.Rules
+	theirs := func(file string) bool {
+		if dirs.Dir != "" {
+			return true
 		}
-		return nil
+		_, err := os.Stat(filepath.Join(dirs.Overlay, filepath.FromSlash(file)))
+		return dirs.Overlay != "" && err == nil
 	}
 	for _, p := range plan.Warnings(time.Now()) {
+		if !theirs(p.File) {
+			continue
+		}
 		if _, err := fmt.Fprintln(out, p.Error()); err != nil {
 			return err
 		}
 	}
-	return nil
+	blind := 0
+	for id := range plan.Blind() {
+		if !theirs(id + ".yaml") {
+			blind++
+		}
+	}
+	if blind == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "remark: %s of the pack cannot fire, for want of a field that no input provides: liveward rules list -c %s\n", plural(blind, "rule"), config)
+	return err
 }

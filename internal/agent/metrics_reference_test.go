@@ -42,7 +42,7 @@ What to alarm on, beside the rules of the pack (` + "`lw.ops.*`" + `), which say
 | ` + "`up == 0`" + ` | the agent is down: nothing else can say so |
 | ` + "`liveward_input_silent_seconds > 600`" + ` | a gateway's log is silent |
 | ` + "`increase(liveward_input_lost_total[10m]) > 0`" + ` | lines are lost before they are journaled: a log was rotated away, a buffer is too small |
-| ` + "`increase(liveward_input_turned_away_total{why=~\"denied|forbidden\"}[10m]) > 0`" + ` | somebody sends who may not, or may not any more |
+| ` + "`increase(liveward_input_turned_away_total{why=~\"denied\\|forbidden\"}[10m]) > 0`" + ` | somebody sends who may not, or may not any more |
 | ` + "`liveward_rule_state{state=\"blind\"} == 1`" + ` | a rule cannot fire |
 | ` + "`increase(liveward_rule_evicted_keys_total[10m]) > 0`" + ` | a rule forgets keys: its counts are not exact |
 | ` + "`increase(liveward_joins_evicted_total[10m]) > 0`" + ` | sessions are forgotten before their account came: alerts on accounts may be wrong |
