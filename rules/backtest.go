@@ -15,9 +15,9 @@ import (
 // Backtest gathers what a rule set would have fired over recorded logs. It keeps of each alert what
 // the report shows, and nothing can send it anywhere.
 type Backtest struct {
-	From, Until int64 // times of the first and last event, nanoseconds; both 0 where there was none
-	Events      int64 // of lines
-	Joined      int64 // made of others
+	From, Until int64          // times of the first and last event, nanoseconds; both 0 where there was none
+	Events      int64          // of lines
+	Joined      int64          // made of others
 	Rules       []RuleBacktest // in order of id
 
 	byID map[string]int
