@@ -139,7 +139,6 @@ func (d *demo) run(ctx context.Context) error {
 		File:      func(c *file.Config) { c.Tick = time.Second },
 		Alert:     d.note,
 	}
-	d.intro()
 	// The agent is stopped after the traffic, not with it: what was written is to be seen.
 	agentCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -147,6 +146,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.intro()
 	served := make(chan error, 1)
 	go func() { served <- a.Serve(agentCtx, nil) }()
 	statusCtx, stopStatus := context.WithCancel(agentCtx)
