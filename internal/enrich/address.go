@@ -25,7 +25,9 @@ func (e *Enricher) addresses(ev *event.Event) netip.Addr {
 		chain = chain[len(chain)-maxChain:]
 	}
 	if chain != "" && !ev.Has(event.NetworkForwardedIP) {
-		if a, ok := firstHop(chain); ok {
+		if _, ok := event.ParseIPv4(chain); ok {
+			ev.SetString(event.NetworkForwardedIP, chain) // one hop, as most chains are
+		} else if a, ok := firstHop(chain); ok {
 			setAddr(ev, event.NetworkForwardedIP, a)
 		}
 	}
@@ -85,9 +87,6 @@ func setAddr(ev *event.Event, id event.ID, a netip.Addr) {
 func parseAddr(s string) (netip.Addr, bool) {
 	if len(s) < 2 || len(s) > 64 {
 		return netip.Addr{}, false
-	}
-	if a, ok := event.ParseIPv4(s); ok {
-		return a, true
 	}
 	for i := range len(s) {
 		if c := s[i]; c == '.' || c == ':' {
@@ -162,6 +161,9 @@ func firstHop(chain string) (netip.Addr, bool) {
 
 // parseHop reads one hop: an address, with or without port, or an element of RFC 7239's Forwarded.
 func parseHop(hop string) (netip.Addr, bool) {
+	if a, ok := event.ParseIPv4(hop); ok {
+		return a, true
+	}
 	if strings.IndexByte(hop, '=') >= 0 {
 		for rest := hop; ; {
 			pair, tail, more := strings.Cut(rest, ";")

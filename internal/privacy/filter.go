@@ -66,7 +66,7 @@ const (
 	maxList       = 32  // values of a list
 )
 
-// Worker applies a filter. It is the scratch of one goroutine: some 64 KiB, 3 MiB of pseudonyms when
+// Worker applies a filter. It is the scratch of one goroutine: some 300 KiB, 3 MiB of pseudonyms when
 // its caches are full, and up to 2 MiB more once it has seen long malformed lines full of escapes.
 type Worker struct {
 	f       *Filter
@@ -79,6 +79,7 @@ type Worker struct {
 	list    []string
 	hits    []span   // copies of raw values in a path
 	raw     []string // of the fields that become pseudonyms
+	ips     []string // addresses of this event that are in their one form
 
 	ev    *event.Event
 	kinds uint32 // bit per kind found in this event
@@ -105,7 +106,7 @@ func (m *memo) keep(s string, t *traits) {
 }
 
 // memos is how many clean values of a field are remembered, each in a place of its own.
-const memos = 16
+const memos = 64
 
 // Worker returns a new worker for one goroutine.
 func (f *Filter) Worker() *Worker {
@@ -128,11 +129,12 @@ func (w *Worker) Apply(ev *event.Event) {
 	w.labels()
 	w.needles.reset()
 	clear(w.raw)
+	clear(w.ips)
 	w.finish()
 }
 
 func (w *Worker) begin(ev *event.Event) {
-	w.ev, w.kinds, w.count = ev, 0, 0
+	w.ev, w.kinds, w.count, w.ips = ev, 0, 0, w.ips[:0]
 }
 
 func (w *Worker) finish() {

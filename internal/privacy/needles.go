@@ -59,10 +59,13 @@ func upper(c byte) byte {
 	return c
 }
 
+// needsCare is what a raw value has that is not searched for as it is.
+const needsCare = hasSpace | hasEscape | uint32(isOdd)
+
 // add takes a raw value. keep gives memory that lives as long as the event.
 func (ns *needles) add(raw string, strong bool, keep func([]byte) string) {
 	seen, letters := glance(raw)
-	if seen&(hasSpace|hasEscape|uint32(isOdd)) == 0 {
+	if seen&needsCare == 0 {
 		ns.one(raw, letters, strong)
 		return
 	}
@@ -253,6 +256,10 @@ func (w *Worker) gather(ev *event.Event) {
 		raw := ev.Str(id)
 		w.raw[i] = raw
 		if raw == "" {
+			continue
+		}
+		if seen, letters := glance(raw); seen&needsCare == 0 {
+			w.needles.one(raw, letters, true)
 			continue
 		}
 		w.needles.add(raw, true, w.keep)

@@ -248,7 +248,14 @@ func (w *Worker) address(id event.ID) {
 
 func (w *Worker) network(id event.ID, s string) (string, bool) {
 	if !w.f.truncate {
-		return event.CanonicalIP(s)
+		if slices.Contains(w.ips, s) {
+			return s, true // the same address stands in several fields
+		}
+		ip, ok := event.CanonicalIP(s)
+		if ok && ip == s && len(w.ips) < maxIPs {
+			w.ips = append(w.ips, s)
+		}
+		return ip, ok
 	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
@@ -266,6 +273,9 @@ func (w *Worker) network(id event.ID, s string) (string, bool) {
 	w.buf = p.Addr().AppendTo(w.buf[:0])
 	return w.ev.Keep(w.buf), true
 }
+
+// maxIPs is how many addresses of an event are remembered: caller, peer, and who the caller says he is.
+const maxIPs = 3
 
 // truncated removes doubles that cutting addresses to networks made.
 func (w *Worker) truncated(id event.ID) {
