@@ -73,6 +73,7 @@ func (b *builder) compile(n *node, s *source) *expression {
 	e := compileNode(n, s, b.c)
 	if e != nil {
 		b.m.lists = append(b.m.lists, e.lists...)
+		b.m.reads = append(b.m.reads, e.references...)
 		for _, x := range e.rules {
 			b.m.rules = append(b.m.rules, ruleRef{x.text, s.within(n, x.char), s})
 		}

@@ -428,6 +428,16 @@ func (r *Rule) Needs() []event.ID {
 	return slices.Clone(r.matcher.needs)
 }
 
+// Reads tells whether a rule of the set looks at a field: in a condition, to count by it or to show it.
+func (s *Set) Reads(id event.ID) bool {
+	return slices.ContainsFunc(s.rules, func(r *Rule) bool {
+		if r.matcher != nil && slices.Contains(r.matcher.reads, id) || r.Risk.Entity == id {
+			return true
+		}
+		return slices.ContainsFunc([][]event.ID{r.By, r.Of, r.Once, r.Show}, func(ids []event.ID) bool { return slices.Contains(ids, id) })
+	})
+}
+
 // Blind returns, for each rule that needs a field which no source provides, those fields.
 func (s *Set) Blind(provided func(event.ID) bool) map[string][]event.ID {
 	blind := map[string][]event.ID{}

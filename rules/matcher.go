@@ -19,6 +19,7 @@ type matcher struct {
 	conjuncts []conjunct // of when; for the index
 	lists     []string   // names of the lists used, sorted
 	needs     []event.ID // fields without which the rule cannot match
+	reads     []event.ID // fields of all its conditions, some more than once
 	spec      *spec      // what it was compiled from; tests with fixtures compile it again
 	source    *source
 }

@@ -342,8 +342,12 @@ func TestNewRuleOnJoinedEventsBehind(t *testing.T) {
 // A replay whose documents nobody reads leaves them out, and fires what it fires with them.
 func TestReplayWithoutDocuments(t *testing.T) {
 	for name, set := range map[string]*rules.Set{
-		"joined":  ruleset(t, joinedSpoofs, everyVerdict, noOutcome),
-		"nothing": ruleset(t, everyVerdict),
+		"joined":    ruleset(t, joinedSpoofs, everyVerdict, noOutcome),
+		"nothing":   ruleset(t, everyVerdict),
+		"condition": ruleset(t, strings.Replace(everyVerdict, "when: ", "when: has(event.id) and ", 1)),
+		"exception": ruleset(t, strings.Replace(everyVerdict, "window:", "except: [{when: 'event.id endsWith \"a\" or event.id endsWith \"b\"', until: 2099-01-01, owner: soc, why: test}]\nwindow:", 1)),
+		"key":       ruleset(t, strings.NewReplacer("threshold: 4", "threshold: 1", "window:", "by: [event.id]\nwindow:").Replace(everyVerdict)),
+		"shown":     ruleset(t, strings.Replace(everyVerdict, "window:", "show: [event.id]\nwindow:", 1)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, set)

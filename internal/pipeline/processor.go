@@ -89,6 +89,7 @@ type Processor struct {
 	watch   *enrich.Watch
 	newest  int64 // event time, over all sources
 	set     *rules.Set
+	unnamed bool // events have no id until a rule matches: nobody sees the others'
 	matcher *rules.Matcher
 	told    []rules.MatchStats // of the matcher, by an earlier tellMatches
 }
@@ -108,6 +109,7 @@ func NewProcessor(s Stages, who Identity) *Processor {
 // SetRules changes the rules that later lines are matched against; nil matches none.
 func (p *Processor) SetRules(set *rules.Set) {
 	p.set, p.matcher = set, nil
+	p.unnamed = p.Undocumented && p.Joins == 0 && p.Explain == nil && (set == nil || !set.Reads(event.EventID))
 	if set == nil {
 		return
 	}
@@ -188,9 +190,9 @@ type Processed struct {
 func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64, signals *event.SignalBuffer) Processed {
 	ev := &p.ev
 	ev.Reset()
-	id := p.ids.of(line, pos)
-	if p.Recovers {
-		id = recoveredID(id)
+	var id event.Hash
+	if !p.unnamed {
+		id = p.idOf(line, pos)
 	}
 	before := len(signals.Signals)
 	p.Tally.Lines++
@@ -243,8 +245,22 @@ func (p *Processor) Process(line *event.Line, pos *event.Position, ingest int64,
 		p.encode(line)
 		size = p.match(line, id, ingest, signals)
 	}
+	if p.unnamed && len(signals.Signals) > before {
+		id = p.idOf(line, pos)
+		for i := before; i < len(signals.Signals); i++ {
+			signals.Signals[i].Event = id
+		}
+	}
 	p.Tally.add(ev, reason != "")
 	return Processed{ID: id, Doc: p.doc, Event: ev, Tenant: ev.Str(event.OrganizationID), Quarantined: reason != "", Joins: p.joined(), Signals: size}
+}
+
+func (p *Processor) idOf(line *event.Line, pos *event.Position) event.Hash {
+	id := p.ids.of(line, pos)
+	if p.Recovers {
+		id = recoveredID(id)
+	}
+	return id
 }
 
 // encode makes the document of the event, if anybody reads it, or its size is in doubt.
@@ -316,8 +332,10 @@ func (p *Processor) stamp(ev *event.Event, pos *event.Position, ingest int64) {
 func (p *Processor) Blind() []enrich.Blind { return p.watch.Report(p.newest) }
 
 func (p *Processor) provenance(ev *event.Event, id event.Hash, line *event.Line, pos *event.Position, ingest int64) {
-	var text [event.HashTextLen]byte
-	ev.SetString(event.EventID, ev.Keep(id.AppendText(text[:0])))
+	if !p.unnamed {
+		var text [event.HashTextLen]byte
+		ev.SetString(event.EventID, ev.Keep(id.AppendText(text[:0])))
+	}
 	if p.JudgeSkew {
 		ev.SetTime(event.EventCreated, ingest)
 	}

@@ -68,12 +68,9 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 	}()
 	joins := r.newJoins()
 	for _, path := range paths {
-		f, err := r.openFile(path)
+		f, err := r.openFile(path, joins != nil)
 		if err != nil {
 			return res, err
-		}
-		if joins == nil {
-			f.proc.Joins = 0
 		}
 		files = append(files, f)
 	}
@@ -225,13 +222,16 @@ type replayFile struct {
 	lines  int
 }
 
-func (r *Replay) openFile(path string) (*replayFile, error) {
+func (r *Replay) openFile(path string, joins bool) (*replayFile, error) {
 	proc, err := r.New()
 	if err != nil {
 		return nil, err
 	}
-	proc.SetRules(r.Rules)
+	if !joins {
+		proc.Joins = 0
+	}
 	proc.Undocumented = r.Document == nil && r.Explain == nil
+	proc.SetRules(r.Rules)
 	f := &replayFile{proc: proc, pos: event.Position{Source: r.Source, Path: path, Ordinal: 1}}
 	open := r.Open
 	if open == nil {
