@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/liveward/liveward/alerting/slack"
@@ -93,13 +94,12 @@ func (in *input) preflightFiles() []Finding {
 		}
 		readable := 0
 		for _, path := range paths {
-			file, open := os.Open(path)
-			if open != nil {
+			switch open := mayBeRead(path); {
+			case open == nil:
+				readable++
+			case !errors.Is(open, errNotRegular) || len(paths) == 1: // a directory beside logs is none
 				err = open
-				continue
 			}
-			_ = file.Close()
-			readable++
 		}
 		switch {
 		case errors.Is(err, fs.ErrPermission):
@@ -116,6 +116,25 @@ func (in *input) preflightFiles() []Finding {
 		found = append(found, f)
 	}
 	return found
+}
+
+var errNotRegular = errors.New("not a regular file: only those are read")
+
+// mayBeRead tells why a file cannot be read. What is no file is not opened: that would wait for who writes
+// into a pipe, and disturb him.
+func mayBeRead(path string) error {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !fi.Mode().IsRegular() {
+		return fmt.Errorf("%s: %w", path, errNotRegular)
+	}
+	file, err := os.OpenFile(filepath.Clean(path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 func (p *Plan) preflightElasticsearch(ctx context.Context, now func() time.Time) []Finding {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,11 +37,19 @@ func TestPreflightFiles(t *testing.T) {
 	if err := os.Symlink(at("nowhere"), at("broken.json")); err != nil {
 		t.Fatal(err)
 	}
-	in := input{InputConfig: InputConfig{Name: "gw", Paths: []string{"-", at("a.*"), at("b.*"), at("gone/c"), at("*.json")}}}
+	// Nobody writes into it: who opens it waits.
+	if err := syscall.Mkfifo(at("fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(at("a.old"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	in := input{InputConfig: InputConfig{Name: "gw", Paths: []string{"-", at("a.*"), at("b.*"), at("gone/c"), at("*.json"), at("fifo")}}}
 	want := `ok input gw, DIR/a.*: may be read
 warning input gw, DIR/b.*: no such file yet: it is waited for
 warning input gw, DIR/gone/c: open DIR/gone: no such file or directory: nothing is there yet
-wrong input gw, DIR/*.json: open DIR/broken.json: no such file or directory
+wrong input gw, DIR/*.json: stat DIR/broken.json: no such file or directory
+wrong input gw, DIR/fifo: DIR/fifo: not a regular file: only those are read
 `
 	if diff := cmp.Diff(want, told(dir, in.preflight(t.Context(), time.Now))); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
