@@ -58,7 +58,7 @@ tests: [{name: quiet, events: [{at: 0s}], alerts: []}]
 
 // checks fills two logs: of a gateway, whose lines of checks say no verdict, and of an application that
 // tells the outcomes, some of them late, twice or never.
-func checks(seed uint64, n int, start int64) (gateway, app *log) {
+func checks(seed uint64, n int) (gateway, app *log) {
 	r := rand.New(rand.NewPCG(seed, 3))
 	gateway, app = &log{path: "/gw"}, &log{path: "/app"}
 	var late []string // calls that the gateway writes long after those that came after them
@@ -68,7 +68,7 @@ func checks(seed uint64, n int, start int64) (gateway, app *log) {
 	}
 	var outcomes []told
 	for i := range n {
-		at := start + int64(i)*700
+		at := int64(i) * 700
 		ms := base.UnixMilli() + at
 		call := fmt.Sprintf(`{"msec":"%d.%03d","remote_addr":"203.0.113.%d","method":"POST","uri":"/v1/liveness/check","status":200,"request_id":"r-%d-%d","lv_session":"s-%d-%d"}`,
 			ms/1000, ms%1000, 1+r.IntN(4), seed, i, seed, i)
@@ -97,7 +97,7 @@ func checks(seed uint64, n int, start int64) (gateway, app *log) {
 	}
 	// Long after them, so that every window closes before the end of the logs.
 	for _, l := range []*log{gateway, app} {
-		l.add(line{at: start + int64(n)*700 + 600_000, ip: "203.0.113.200", status: 404, agent: "app/1"})
+		l.add(line{at: int64(n)*700 + 600_000, ip: "203.0.113.200", status: 404, agent: "app/1"})
 	}
 	return gateway, app
 }
@@ -143,7 +143,7 @@ func TestJoinsCutUpAtRandom(t *testing.T) {
 		b := newBench(t, set)
 		b.joins = joinConfig()
 		defer b.close()
-		gateway, app := checks(rapid.Uint64().Draw(r, "seed"), 90, 0)
+		gateway, app := checks(rapid.Uint64().Draw(r, "seed"), 90)
 		lost := false
 		var one, two *reader
 		start := func() {
@@ -241,7 +241,7 @@ func TestJoinsKilledAgainAndAgain(t *testing.T) {
 		t.Run(fmt.Sprintf("snapshots %v", snapshots), func(t *testing.T) {
 			b := newBench(t, ruleset(t, joinedSpoofs, everyVerdict, noOutcome))
 			b.joins = joinConfig()
-			gateway, app := checks(7, 160, 0)
+			gateway, app := checks(7, 160)
 			var one, two *reader
 			start := func() {
 				b.open("one", "two")
@@ -297,7 +297,7 @@ func TestJoinsKilledAgainAndAgain(t *testing.T) {
 // from before the change, whether they were journaled before it or after.
 func TestNewRuleOnJoinedEventsBehind(t *testing.T) {
 	old, fresh := ruleset(t, everyVerdict), ruleset(t, everyVerdict, joinedSpoofs)
-	gateway, app := checks(7, 200, 0)
+	gateway, app := checks(7, 200)
 	run := func(behind bool) []string {
 		b := newBench(t, old)
 		b.joins = joinConfig()
@@ -353,7 +353,7 @@ func TestReplayWithoutDocuments(t *testing.T) {
 			b := newBench(t, set)
 			b.joins = joinConfig()
 			defer b.close()
-			gateway, app := checks(1, 90, 0)
+			gateway, app := checks(1, 90)
 			_, with := b.wantedJoins(gateway, app)
 			without := b.wanted(set, gateway, app)
 			if len(with) == 0 || !slices.Equal(with, without) {

@@ -238,7 +238,7 @@ func (w *Worker) inspect(id event.ID) {
 
 // address keeps an address in canonical form, cuts it to its network, or clears what is none.
 func (w *Worker) address(id event.ID) {
-	s, ok := w.network(id, w.ev.Str(id))
+	s, ok := w.network(w.ev.Str(id))
 	if !ok {
 		w.ev.Clear(id)
 		return
@@ -246,7 +246,7 @@ func (w *Worker) address(id event.ID) {
 	w.ev.SetString(id, s)
 }
 
-func (w *Worker) network(id event.ID, s string) (string, bool) {
+func (w *Worker) network(s string) (string, bool) {
 	if !w.f.truncate {
 		if slices.Contains(w.ips, s) {
 			return s, true // the same address stands in several fields
@@ -324,7 +324,7 @@ func (w *Worker) value(id event.ID, s string) (string, bool) {
 	case identifierList:
 		return w.identifier(id, s), true
 	case addressList:
-		return w.network(id, s)
+		return w.network(s)
 	case kindList:
 		return s, kindName(s)
 	}
