@@ -111,16 +111,19 @@ func cpu() time.Duration {
 }
 
 // BenchmarkReplay is `liveward replay` over a file of generated lines: read, parse, enrich, privacy,
-// match, encode, windows; with ten rules, and with the whole pack and the joins it needs.
-// events/cpu-s is what one core does in a second.
+// match, windows; with ten rules, with --events as well (documents encoded, and joins, as in the agent),
+// and with the whole pack and the joins it needs. events/cpu-s is what one core does in a second.
 func BenchmarkReplay(b *testing.B) {
 	for _, format := range []string{"nginx_json", "liveward_v1", "kong_json", "nginx_combined"} {
-		b.Run(format, func(b *testing.B) { replay(b, format, tenRulesDir(b), 1_000_000) })
+		b.Run(format, func(b *testing.B) { replay(b, format, tenRulesDir(b), 1_000_000, nil) })
 	}
-	b.Run("nginx_json_whole_pack", func(b *testing.B) { replay(b, "nginx_json", "", 200_000) })
+	b.Run("nginx_json_events", func(b *testing.B) {
+		replay(b, "nginx_json", tenRulesDir(b), 1_000_000, func(pipeline.Processed) error { return nil })
+	})
+	b.Run("nginx_json_whole_pack", func(b *testing.B) { replay(b, "nginx_json", "", 200_000, nil) })
 }
 
-func replay(b *testing.B, format, rulesDir string, lines int) {
+func replay(b *testing.B, format, rulesDir string, lines int, document func(pipeline.Processed) error) {
 	path := corpus(b, format, lines)
 	p := plan(b, format, rulesDir)
 	b.ReportAllocs()
@@ -128,7 +131,7 @@ func replay(b *testing.B, format, rulesDir string, lines int) {
 	n := int64(0)
 	for b.Loop() {
 		r := p.Replay(agent.ReplayOptions{})
-		r.Rules = p.Rules
+		r.Rules, r.Document = p.Rules, document
 		r.Alert = func(*event.Alert) error { return nil }
 		res, err := r.Run(context.Background(), []string{path})
 		if err != nil {
