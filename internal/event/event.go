@@ -10,8 +10,11 @@ import (
 	"slices"
 )
 
+// places are as many as an ID can count: what an ID indexes needs no check of bounds.
+const places = 1 << 8
+
 // presentWords is the length of the presence set.
-const presentWords = (NumFields + 63) / 64
+const presentWords = places / 64
 
 // MaxLabels bounds the labels of one event; further ones are dropped.
 const MaxLabels = 16
@@ -31,9 +34,9 @@ type Fold struct {
 // until Reset. An Event belongs to one goroutine.
 type Event struct {
 	present [presentWords]uint64
-	str     [NumFields]string
-	num     [NumFields]uint64
-	list    [NumFields][]string
+	str     [places]string
+	num     [places]uint64
+	list    [places][]string
 
 	// Labels are the open part: labels.<key>.
 	Labels []Label
