@@ -74,7 +74,8 @@ type Worker struct {
 	sc      scanner
 	needles needles
 	clean   [event.NumFields]*[memos]memo
-	traits  traits // of the value that was looked at last
+	words   [16]memo // segments of paths that are words
+	traits  traits   // of the value that was looked at last
 	buf     []byte
 	list    []string
 	hits    []span   // copies of raw values in a path
@@ -194,7 +195,7 @@ func (w *Worker) field(id event.ID) {
 		if m := w.memo(id, s); !m.holds(s) || w.copied(s, &m.traits, everyone) {
 			w.set(id, m, s, w.text(s, maxText, everyone))
 		}
-	case identifier, joined, tenant:
+	case identifier, joined, single, tenant:
 		s := ev.Str(id)
 		if out := w.identifier(id, s); out != s {
 			ev.SetString(id, out)
@@ -227,11 +228,16 @@ func (w *Worker) memo(id event.ID, s string) *memo {
 	if w.clean[id] == nil {
 		w.clean[id] = new([memos]memo)
 	}
+	return &w.clean[id][placeOf(s)%memos]
+}
+
+// placeOf is where a value is remembered: its length, middle and end tell the values of a field apart.
+func placeOf(s string) uint {
 	n := len(s)
 	if n == 0 {
-		return &w.clean[id][0]
+		return 0
 	}
-	return &w.clean[id][(uint(n)*7+uint(s[0])+uint(s[n-1])*3+uint(s[n/2])*5)%memos]
+	return uint(n)*7 + uint(s[n-1])*3 + uint(s[n/2])*5 + uint(s[n*3/4])
 }
 
 // set stores what a value became, and remembers it in m where it was clean.

@@ -32,10 +32,11 @@ type needles struct {
 	list     []needle
 	first    [256]uint8 // 1: begins a weak needle, 2: a strong one; both cases; of those up to marked
 	marked   int
-	least    int  // length of the shortest
-	overflow bool // there were more than maxNeedles
-	flooded  bool // and a strong one was among those left out
-	budget   int  // bytes that may still be compared for this event
+	least    int    // length of the shortest
+	shared   uint64 // letters that all of them have
+	overflow bool   // there were more than maxNeedles
+	flooded  bool   // and a strong one was among those left out
+	budget   int    // bytes that may still be compared for this event
 	layers   [maxUnescape]unescaped
 }
 
@@ -48,7 +49,7 @@ func (ns *needles) reset() {
 	ns.marked = 0
 	clear(ns.list)
 	ns.list, ns.overflow, ns.flooded = ns.list[:0], false, false
-	ns.least = math.MaxInt
+	ns.least, ns.shared = math.MaxInt, ^uint64(0)
 	ns.budget = searchBudget
 }
 
@@ -115,7 +116,7 @@ func (ns *needles) one(raw string, letters uint64, strong bool) {
 		return
 	}
 	ns.list = append(ns.list, needle{raw, strong, part, letters})
-	ns.least = min(ns.least, len(raw))
+	ns.least, ns.shared = min(ns.least, len(raw)), ns.shared&letters
 }
 
 // mark notes with which bytes the raw values begin. Of most events nothing is looked for.
@@ -145,7 +146,7 @@ func versionLike(s string) bool {
 // may tells whether a raw value can stand in a string of this length that has these letters: most
 // strings are too short for it, or miss one of its characters.
 func (ns *needles) may(length int, letters uint64, strongOnly bool) bool {
-	if length < ns.least {
+	if length < ns.least || ns.shared&^letters != 0 {
 		return false
 	}
 	for i := range ns.list {

@@ -93,8 +93,13 @@ func (w *Worker) segment(seg, prev string, image, hit bool) (out string, rest bo
 	case isUUID(seg):
 		return "{uuid}", false
 	}
+	m := &w.words[placeOf(seg)%uint(len(w.words))]
+	if m.holds(seg) {
+		return seg, false
+	}
 	if len(seg) <= maxSegment && wordy(seg, 4) && strings.IndexByte(seg, '{') < 0 {
 		if t := survey(seg); t.longest < 11 || !w.secretWord(seg, &t) {
+			m.keep(seg, &t)
 			return seg, false
 		}
 	}

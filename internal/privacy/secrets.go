@@ -232,9 +232,9 @@ func (sc *scanner) token(s string, start, end int, staged, text bool) {
 	const unknown = -2
 	dot := unknown // the last one, looked for once however many tokens begin
 	// Keys and web tokens begin where a run of letters and digits does.
-	for i, inside := 0, false; i < len(t); i++ {
+	for i, inside := 0, false; i+1 < len(t); i++ {
 		was := inside
-		if inside = class[t[i]]&isAlnum != 0; was || !inside || !staged && !beginsKey[t[i]] {
+		if inside = class[t[i]]&isAlnum != 0; was || !inside || !staged && beginsKey[t[i]]&letterOf(t[i+1]) == 0 {
 			continue
 		}
 		if dot == unknown && hasFoldPrefix(t[i:], tokenStart) {
@@ -492,13 +492,15 @@ func mayHaveStage(letters uint64) bool {
 	return false
 }
 
-// beginsKey tells whether a key or a web token may begin with a byte.
+// beginsKey is by its first byte with which letters a key or a web token may go on.
 //
 //nolint:gochecknoglobals // constant
-var beginsKey = func() (out [256]bool) {
-	out['e'], out['E'] = true, true
+var beginsKey = func() (out [256]uint64) {
+	out['e'], out['E'] = letterOf(tokenStart[1]), letterOf(tokenStart[1])
 	for c, prefixes := range prefixesByByte {
-		out[c] = out[c] || len(prefixes) > 0
+		for _, p := range prefixes {
+			out[c] |= letterOf(p.text[1])
+		}
 	}
 	return out
 }()

@@ -77,15 +77,17 @@ const (
 )
 
 // survey looks at every byte, without a branch on what it is: what stands in ids is not to be predicted.
+// What it sums up stands in registers meanwhile.
 func survey(s string) (t traits) {
-	t.all = ^uint32(0)
+	seen, all, digits, letters := uint32(0), ^uint32(0), uint32(0), uint64(0)
 	for i := range len(s) {
 		c := looks[s[i]]
-		t.seen |= c
-		t.all &= c
-		t.digits += int32(c & uint32(isDigit))
-		t.letters |= 1 << (c >> letterBits)
+		seen |= c
+		all &= c
+		digits += c & uint32(isDigit)
+		letters |= 1 << (c >> letterBits & 63)
 	}
+	t.seen, t.all, t.digits, t.letters = seen, all, int32(digits), letters
 	if t.digits >= minGrouped && !t.hexToken(len(s)) {
 		t.grouped = grouped(s)
 	}
@@ -129,7 +131,7 @@ func glance(s string) (seen uint32, letters uint64) {
 	for i := range len(s) {
 		c := looks[s[i]]
 		seen |= c
-		letters |= 1 << (c >> letterBits)
+		letters |= 1 << (c >> letterBits & 63)
 	}
 	return seen, letters
 }
@@ -139,6 +141,9 @@ func lettersOf(s string) uint64 {
 	_, letters := glance(s)
 	return letters
 }
+
+// letterOf is the bit of a byte in traits.letters.
+func letterOf(c byte) uint64 { return 1 << (looks[c] >> letterBits & 63) }
 
 // digitLetters are the bits of the digits in traits.letters.
 const digitLetters = 1<<10 - 1

@@ -15,6 +15,7 @@ const (
 	text                            // scanned, findings masked
 	identifier                      // scanned, whole value masked
 	joined                          // identifier that events are joined by: whole value pseudonymised
+	single                          // joined, and hardly ever the same twice
 	tenant                          // joined, and never searched for copies: the caller must not change it
 	urlPath                         // segments masked
 	address                         // canonical, or its network
@@ -51,8 +52,9 @@ func treatmentOf(id event.ID) treatment {
 		return text
 	case event.OrganizationID, event.DataRegion:
 		return tenant
-	case event.HTTPRequestID, event.LivenessSessionID, event.LivenessTransactionID, event.ConsentID, event.TraceID,
-		event.GatewayConsumer, event.TLSClientJA3:
+	case event.HTTPRequestID, event.LivenessSessionID, event.LivenessTransactionID, event.ConsentID, event.TraceID:
+		return single
+	case event.GatewayConsumer, event.TLSClientJA3:
 		return joined
 	}
 	f := event.FieldOf(id)

@@ -146,8 +146,14 @@ func (w *Worker) masked(s, raw string, emit, limit int) string {
 // identifier returns s where it is a clean identifier, else what stands for it.
 func (w *Worker) identifier(id event.ID, s string) string {
 	treat := w.f.treat[id]
-	m, raw := w.memo(id, s), s
-	seen, t := m.holds(s), &m.traits
+	raw, seen, t := s, false, &w.traits
+	var m *memo
+	if treat != single {
+		m = w.memo(id, s)
+		if m.holds(s) {
+			seen, t = true, &m.traits
+		}
+	}
 	w.sc.reset()
 	if !seen {
 		if len(s) > scanLimit {
@@ -155,7 +161,6 @@ func (w *Worker) identifier(id event.ID, s string) string {
 			w.found(kindUnscanned)
 			return kindMasks[kindUnscanned]
 		}
-		t = &w.traits
 		if *t = survey(s); t.has(isOdd) {
 			raw = w.cleaned(s)
 		}
@@ -171,7 +176,7 @@ func (w *Worker) identifier(id event.ID, s string) string {
 		for _, sp := range spans {
 			w.found(sp.kind)
 		}
-		if treat == joined || treat == tenant {
+		if treat != identifier && treat != identifierList {
 			return w.standIn(s)
 		}
 		return kindMasks[spans[0].kind]
@@ -180,7 +185,7 @@ func (w *Worker) identifier(id event.ID, s string) string {
 		return s
 	}
 	out := w.restrict(raw, s)
-	if out == s {
+	if out == s && m != nil {
 		m.keep(s, t)
 	}
 	return out
