@@ -25,9 +25,10 @@ func (e *Enricher) addresses(ev *event.Event) netip.Addr {
 		chain = chain[len(chain)-maxChain:]
 	}
 	if chain != "" && !ev.Has(event.NetworkForwardedIP) {
-		if _, ok := event.ParseIPv4(chain); ok {
-			ev.SetString(event.NetworkForwardedIP, chain) // one hop, as most chains are
-		} else if a, ok := firstHop(chain); ok {
+		switch a, text := firstHop(chain); {
+		case text != "":
+			ev.SetString(event.NetworkForwardedIP, text)
+		case a.IsValid():
 			setAddr(ev, event.NetworkForwardedIP, a)
 		}
 	}
@@ -144,19 +145,24 @@ func (e *Enricher) caller(peer netip.Addr, chain string) netip.Addr {
 	return peer
 }
 
-// firstHop returns the first address of a chain, trusted or not.
-func firstHop(chain string) (netip.Addr, bool) {
+// firstHop returns the first address of a chain, trusted or not, and its text where that is the one form
+// it has.
+func firstHop(chain string) (a netip.Addr, text string) {
 	for range maxHops {
 		hop, rest, more := strings.Cut(chain, ",")
-		if a, ok := parseHop(strings.TrimSpace(hop)); ok {
-			return a, true
+		hop = strings.TrimSpace(hop)
+		if a, ok := event.ParseIPv4(hop); ok {
+			return a, hop
+		}
+		if a, ok := parseHop(hop); ok {
+			return a, ""
 		}
 		if !more {
 			break
 		}
 		chain = rest
 	}
-	return netip.Addr{}, false
+	return netip.Addr{}, ""
 }
 
 // parseHop reads one hop: an address, with or without port, or an element of RFC 7239's Forwarded.

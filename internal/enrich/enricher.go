@@ -37,7 +37,8 @@ type Enricher struct {
 	known   atomic.Pointer[known]
 	trusted []netip.Prefix
 	routes  []route
-	expect  uint32 // actions that should yield an outcome
+	sieves  []sieve // of the routes, side by side
+	expect  uint32  // actions that should yield an outcome
 	agents  *lru.Cache[string, *agent]
 
 	lastAgents [64]atomic.Pointer[agent]
@@ -74,7 +75,7 @@ func New(cfg Config) (*Enricher, error) {
 			errs = append(errs, fmt.Errorf("route %d: %w", i+1, err))
 			continue
 		}
-		e.routes = append(e.routes, c)
+		e.routes, e.sieves = append(e.routes, c), append(e.sieves, c.sieve)
 		if r.Outcomes {
 			e.expect |= 1 << actionIndex(r.Action)
 		}

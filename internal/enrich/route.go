@@ -65,6 +65,9 @@ const otherAction = "gateway-call"
 // resultAction is the action of calls that ask for a session's result.
 const resultAction = "liveness-result"
 
+// fewSegments are as many as most paths have.
+const fewSegments = 12
+
 // maxSegments bounds a pattern, and the path it is tried on.
 const maxSegments = 64
 
@@ -72,8 +75,14 @@ const maxSegments = 64
 type route struct {
 	methods  []string
 	segments []segment
-	needs    uint64 // bits of its literal segments: a path without them all cannot match
 	action   string
+	sieve
+}
+
+// sieve tells most calls that a route is not for from those it may be for.
+type sieve struct {
+	takes uint64 // bits of its methods
+	needs uint64 // bits of its literal segments: a path without them all cannot match
 }
 
 // segment is one segment of a pattern: ** , or what a segment begins and ends with. Without a star
@@ -119,6 +128,10 @@ func compileRoute(r Route) (route, error) {
 	}
 	for _, m := range r.Methods {
 		c.methods = append(c.methods, strings.ToUpper(m))
+		c.takes |= methodBit(m)
+	}
+	if len(c.methods) == 0 {
+		c.takes = ^uint64(0)
 	}
 	return c, nil
 }
@@ -141,18 +154,18 @@ func (e *Enricher) action(ev *event.Event) {
 	a := ev.Str(event.EventAction)
 	named := a != "" && actionIndex(a) >= 0
 	if !named {
-		a, _, _ = e.routed(method, path)
+		a = e.routed(method, path)
 		ev.SetString(event.EventAction, a)
 	}
 	switch a {
 	case resultAction:
 		if !ev.Has(event.LivenessSessionID) {
-			_, _, id := e.routed(method, path)
+			_, id := e.asked(method, path)
 			ev.SetString(event.LivenessSessionID, id)
 		}
 	case "data-read", "data-deleted", "data-stored":
 		if !named {
-			_, class, id := e.routed(method, path)
+			class, id := e.asked(method, path)
 			if !ev.Has(event.DataClass) {
 				ev.SetString(event.DataClass, class)
 			}
@@ -175,25 +188,54 @@ func principal(ev *event.Event) {
 	}
 }
 
-// routed finds the action of a call and, where its route ends as /results/** does, the collection and what
-// of it was asked for.
-func (e *Enricher) routed(method, path string) (action, collection, id string) {
-	var segments [maxSegments]string
-	n, have := split(&segments, path, &pathBytes)
+// routed finds the action of a call.
+func (e *Enricher) routed(method, path string) string {
+	var few [fewSegments]string
+	r, n := e.route(method, path, few[:])
+	if n == tooManyParts {
+		var all [maxSegments]string
+		r, _ = e.route(method, path, all[:])
+	}
+	return r.does()
+}
+
+// asked finds, where the route of a call ends as /results/** does, the collection and what of it was asked for.
+func (e *Enricher) asked(method, path string) (collection, id string) {
+	var all [maxSegments]string
+	if r, n := e.route(method, path, all[:]); r != nil {
+		return r.subject(all[:n])
+	}
+	return "", ""
+}
+
+// route finds the route of a call, nil where it has none. It leaves the segments of the path in segments, and
+// returns how many there are, or tooManyParts.
+func (e *Enricher) route(method, path string, segments []string) (r *route, n int) {
+	n, have := split(segments, path, &pathBytes)
 	if n == unusualPath {
-		n, have = split(&segments, normal(path), &normalBytes)
+		n, have = split(segments, normal(path), &normalBytes)
 	}
 	if n < 0 {
-		return otherAction, "", ""
+		return nil, n
 	}
-	for i := range e.routes {
-		r := &e.routes[i]
-		if r.needs&^have == 0 && r.allows(method) && match(r.segments, segments[:n]) {
-			collection, id = r.subject(segments[:n])
-			return r.action, collection, id
+	takes := methodBit(method)
+	for i := range e.sieves {
+		if f := &e.sieves[i]; f.takes&takes == 0 || f.needs&^have != 0 {
+			continue
+		}
+		if r := &e.routes[i]; r.allows(method) && match(r.segments, segments[:n]) {
+			return r, n
 		}
 	}
-	return otherAction, "", ""
+	return nil, n
+}
+
+// does is the action of a call of this route.
+func (r *route) does() string {
+	if r == nil {
+		return otherAction
+	}
+	return r.action
 }
 
 // subject is the last literal of a pattern such as /**/results/**, and the segment that follows it in a
@@ -219,6 +261,14 @@ func (r *route) allows(method string) bool {
 		}
 	}
 	return len(r.methods) == 0
+}
+
+// methodBit is one of 64 bits for a method.
+func methodBit(m string) uint64 {
+	if m == "" {
+		return 1
+	}
+	return segmentBit(m)
 }
 
 // segmentBit is one of 64 bits for a segment, by its first letter and its length.
@@ -297,7 +347,7 @@ var pathBytes, normalBytes = func() (t, normal [256]uint8) {
 }()
 
 // split cuts a path into its segments; empty ones do not count. have are the bits of the segments.
-func split(out *[maxSegments]string, path string, meaning *[256]uint8) (n int, have uint64) {
+func split(out []string, path string, meaning *[256]uint8) (n int, have uint64) {
 	from := 0
 	for i := 0; i <= len(path); i++ {
 		if i < len(path) {
