@@ -86,6 +86,7 @@ type Processor struct {
 	ev      event.Event
 	doc     []byte
 	sources map[event.SourceKey]*clock
+	last    *clock // the one that was asked for last: lines of a source come one after another
 	watch   *enrich.Watch
 	newest  int64 // event time, over all sources
 	set     *rules.Set
@@ -95,7 +96,10 @@ type Processor struct {
 }
 
 // clock is a source's progress in event time.
-type clock struct{ max int64 }
+type clock struct {
+	key event.SourceKey
+	max int64
+}
 
 // NewProcessor makes a processor.
 func NewProcessor(s Stages, who Identity) *Processor {
@@ -162,14 +166,22 @@ func (p *Processor) rewind(positions []event.Position, mark []int64) {
 }
 
 // forget forgets how far sources have come: the next line is judged by itself.
-func (p *Processor) forget() { clear(p.sources) }
+func (p *Processor) forget() {
+	clear(p.sources)
+	p.last = nil
+}
 
 func (p *Processor) clock(pos *event.Position) *clock {
-	c := p.sources[pos.Key()]
-	if c == nil {
-		c = new(clock)
-		p.sources[pos.Key()] = c
+	key := pos.Key()
+	if p.last != nil && p.last.key == key {
+		return p.last
 	}
+	c := p.sources[key]
+	if c == nil {
+		c = &clock{key: key}
+		p.sources[key] = c
+	}
+	p.last = c
 	return c
 }
 
