@@ -187,6 +187,11 @@ func (s *scanner) object(i int, n *node, depth int, of uint8) (int, error) {
 		list = &m.next
 		switch {
 		case !m.text:
+			if end := whole(src, i); end > 0 && m.leaf >= 0 {
+				s.put(uint(m.leaf), i, end, kindNumber, false, false, true)
+				i = end
+				break
+			}
 			var err error
 			if i, err = s.other(i, depth, x); err != nil {
 				return i, err
@@ -371,14 +376,19 @@ func (s *scanner) array(i int, n *node, depth int, of uint8) (int, error) {
 	// The strings of an array that is itself asked for are not unmapped.
 	s.mute = muted || leaf
 	defer func() { s.mute = muted }()
-	numbers, index, lastStart := 0, 0, i
+	numbers, index, lastStart, both := 0, 0, i, false
 	for {
 		if i >= len(src) {
 			return i, errTruncated
 		}
+		// Each element may be the last: what follows it forgets it. One that is asked for by its number is
+		// read as that, and once more if it was the last.
 		var child *node
 		if n != nil {
 			child = n.item(index)
+			if both = child != nil && n.last != nil; child == nil {
+				child = n.last
+			}
 		}
 		lastStart = i
 		if c := src[i]; c == '-' || '0' <= c && c <= '9' {
@@ -404,7 +414,7 @@ func (s *scanner) array(i int, n *node, depth int, of uint8) (int, error) {
 	if numbers >= minTemplate && !s.mute {
 		s.found.template++
 	}
-	if n != nil && n.last != nil {
+	if both {
 		s.mute = true // read before, as element `index`
 		if _, err := s.value(lastStart, n.last, depth, of); err != nil {
 			return i, err
@@ -460,6 +470,17 @@ func (s *scanner) number(i int) (int, error) {
 		}
 	}
 	return i, nil
+}
+
+// whole returns the index after a whole number that ends with its member, else 0.
+func whole(src []byte, i int) int {
+	if i >= len(src) || src[i] < '1' || src[i] > '9' {
+		return 0
+	}
+	if i = digits(src, i); i < len(src) && (src[i] == ',' || src[i] == '}') {
+		return i
+	}
+	return 0
 }
 
 func digits(b []byte, i int) int {
