@@ -182,6 +182,11 @@ func (c *compiler) exprError(err error) {
 	c.problem(fe.From, LevelError, hint, "%s", firstLine(message))
 }
 
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
 // condition compiles a node that must be true or false.
 func (c *compiler) condition(n ast.Node) condition {
 	test := c.conditionOf(n)

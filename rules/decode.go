@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // decoder reads nodes strictly: every problem is reported at its place, and decoding goes on.
@@ -85,7 +86,7 @@ func (d decoder) integer(n *node, what string, low, high int64) int64 {
 		return low
 	}
 	v, err := strconv.ParseInt(n.text, 10, 64)
-	if err != nil || n.style != stylePlain || v < low || v > high {
+	if err != nil || n.style != strict.Plain || v < low || v > high {
 		d.errorf(n, "", "%s must be a whole number from %d to %d", what, low, high)
 		return low
 	}
@@ -98,7 +99,7 @@ func (d decoder) number(n *node, what string, low, high float64) float64 {
 		return low
 	}
 	v, err := strconv.ParseFloat(n.text, 64)
-	if err != nil || n.style != stylePlain || !(v >= low && v <= high) {
+	if err != nil || n.style != strict.Plain || !(v >= low && v <= high) {
 		d.errorf(n, "", "%s must be a number from %v to %v", what, low, high)
 		return low
 	}

@@ -123,7 +123,7 @@ func (l List) hash() event.Hash {
 
 // parseList reads a list's file.
 func parseList(s *source, identify func(event.ID, string) []string) (List, bool) {
-	root := parseYAML(s, maxListBytes, maxListLines, maxListNodes)
+	root := parseYAML(s, maxListBytes, maxListLines)
 	if root == nil {
 		return List{}, false
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // Options say how rules are loaded. The zero value loads a rule directory as it is.
@@ -408,7 +409,7 @@ func compileNode(n *node, s *source, c *compiler) *expression {
 // cutByComment tells whether a comment follows a plain scalar on its last line, which in a condition
 // is rather a # under any or all.
 func cutByComment(n *node, s *source) bool {
-	if n.style != stylePlain {
+	if n.style != strict.Plain {
 		return false
 	}
 	end := s.within(n, utf8.RuneCountInString(n.text))

@@ -26,7 +26,7 @@ type macro struct {
 // parseMacros reads the file. Each macro may use those above it; all problems are reported there, so
 // that a rule only ever meets macros that are sound.
 func parseMacros(s *source, c *compiler, f *forms) {
-	root := parseYAML(s, maxRuleBytes, maxRuleLines, maxNodes)
+	root := parseYAML(s, maxRuleBytes, maxRuleLines)
 	if root == nil {
 		return
 	}

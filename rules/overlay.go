@@ -31,7 +31,7 @@ const overlayDir = "overlays"
 // parseOverlay reads the file as far as it can be without its rule.
 func parseOverlay(s *source, f *forms) *overlay {
 	id := strings.TrimSuffix(strings.TrimPrefix(s.name, overlayDir+"/"), ".yaml")
-	root := parseYAML(s, maxRuleBytes, maxRuleLines, maxNodes)
+	root := parseYAML(s, maxRuleBytes, maxRuleLines)
 	if root == nil {
 		return nil
 	}

@@ -3,6 +3,8 @@ package rules
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // position is a place in a file, from 1, columns in characters.
@@ -101,9 +103,9 @@ func (s *source) within(n *node, char int) position {
 	raw := s.text
 	j := s.offsetOf(n.at)
 	switch n.style {
-	case styleSingle, styleDouble:
+	case strict.SingleQuoted, strict.DoubleQuoted:
 		j++
-	case styleBlock:
+	case strict.Block:
 		nl := strings.IndexByte(raw[min(j, len(raw)):], '\n')
 		if nl < 0 {
 			return n.at
@@ -126,19 +128,19 @@ func (s *source) within(n *node, char int) position {
 }
 
 // alignRune finds where r, the next character of the decoded text, stands in raw from j on.
-func alignRune(raw string, j int, r rune, st style) (start, next int, ok bool) {
+func alignRune(raw string, j int, r rune, st strict.Style) (start, next int, ok bool) {
 	for j < len(raw) {
 		c, size := utf8.DecodeRuneInString(raw[j:])
 		switch {
-		case st == styleDouble && c == '\\':
+		case st == strict.DoubleQuoted && c == '\\':
 			if strings.HasPrefix(raw[j+1:], "\n") {
 				j = skipBlank(raw, j+2)
 				continue
 			}
 			return j, min(j+escapeLen(raw[j+1:]), len(raw)), true
-		case st == styleSingle && strings.HasPrefix(raw[j:], "''"):
+		case st == strict.SingleQuoted && strings.HasPrefix(raw[j:], "''"):
 			return j, j + 2, r == '\''
-		case r == ' ' && c == '\n' && st != styleBlock:
+		case r == ' ' && c == '\n' && st != strict.Block:
 			return j, skipBlank(raw, j+1), true
 		case c == r:
 			return j, j + size, true

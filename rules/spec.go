@@ -83,7 +83,7 @@ func newForms() *forms {
 
 // parseSpec reads a rule's file.
 func parseSpec(s *source, f *forms) *spec {
-	root := parseYAML(s, maxRuleBytes, maxRuleLines, maxNodes)
+	root := parseYAML(s, maxRuleBytes, maxRuleLines)
 	if root == nil {
 		return nil
 	}

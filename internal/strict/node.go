@@ -45,6 +45,20 @@ func (n Node) Line() int {
 	return line
 }
 
+// Column is the column where the value stands, from 1, in characters.
+func (n Node) Column() int {
+	_, column := n.value.place()
+	return column
+}
+
+// Style is how a scalar is written.
+func (n Node) Style() Style {
+	if n.IsZero() {
+		return Plain
+	}
+	return n.value.style
+}
+
 // Problem makes a problem with this value, without adding it to the file's.
 func (n Node) Problem(hint, format string, args ...any) Problem {
 	f := n.file

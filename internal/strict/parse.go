@@ -47,10 +47,21 @@ func (k kind) String() string {
 	return "text"
 }
 
+// Style is how a scalar is written.
+type Style uint8
+
+// The styles.
+const (
+	Plain        Style = iota
+	SingleQuoted       // '…'
+	DoubleQuoted       // "…"
+	Block              // behind | or >
+)
+
 // value is a YAML value with its place.
 type value struct {
 	kind  kind
-	plain bool   // a scalar without quotes
+	style Style  // of a scalar
 	name  string // the key it stands behind, itself or in a list; empty for the file itself
 	// text is a scalar as it is written, quotes and escapes taken off. Of a mapping it is the text of
 	// a scalar that the library takes for one, see colonText.
@@ -58,9 +69,16 @@ type value struct {
 	line, column int
 	pairs        []pair // of a mapping, in order, each key once
 	items        []*value
+	size         int // values in it, itself too, those of aliases counted each time
 }
 
 type pair struct{ key, value *value }
+
+// shared are the values that aliases may stand for.
+type shared struct {
+	anchors map[string]*value
+	total   int // values that aliases brought in
+}
 
 // place is where a value stands; the start of the file for none.
 func (v *value) place() (line, column int) {
@@ -78,6 +96,7 @@ const (
 	maxIndent = 8 * maxDepth
 	maxFlow   = 4 * maxDepth // brackets that are open, counted in texts and comments too
 	maxKeys   = 4_000
+	maxShared = 50_000 // values that aliases bring in
 )
 
 // parse reads the only document. It returns nil where there is none, and where nothing can be made of
@@ -173,13 +192,13 @@ func scalarAt(t *token.Token) *value {
 	if t == nil || t.Position == nil {
 		return nil
 	}
-	return &value{kind: text, line: max(t.Position.Line, 1), column: max(t.Position.Column, 1)}
+	return &value{kind: text, line: max(t.Position.Line, 1), column: max(t.Position.Column, 1), size: 1}
 }
 
 func (f *File) convert(n ast.Node, depth int) *value {
 	v := scalarAt(n.GetToken())
 	if v == nil {
-		v = &value{kind: text, line: 1, column: 1}
+		v = &value{kind: text, line: 1, column: 1, size: 1}
 	}
 	refuse := func(message, hint string) *value {
 		f.report(v, message, hint)
@@ -197,7 +216,9 @@ func (f *File) convert(n ast.Node, depth int) *value {
 	case *ast.SequenceNode:
 		v.kind = list
 		for _, item := range n.Values {
-			v.items = append(v.items, f.convert(item, depth+1))
+			i := f.convert(item, depth+1)
+			v.items = append(v.items, i)
+			v.size += i.size
 		}
 	case *ast.MappingKeyNode:
 		if n.Value == nil {
@@ -211,27 +232,69 @@ func (f *File) convert(n ast.Node, depth int) *value {
 		}
 	case *ast.StringNode:
 		v.text = n.Value
-		v.plain = n.GetToken().Type == token.StringType
+		switch n.GetToken().Type {
+		case token.SingleQuoteType:
+			v.style = SingleQuoted
+		case token.DoubleQuoteType:
+			v.style = DoubleQuoted
+		}
 	case *ast.LiteralNode:
-		if n.Value != nil {
+		if v.style = Block; n.Value != nil {
 			v.text = n.Value.Value
 		}
 	case *ast.IntegerNode:
-		v.kind, v.text, v.plain = whole, n.GetToken().Value, true
+		v.kind, v.text = whole, n.GetToken().Value
 	case *ast.FloatNode:
-		v.kind, v.text, v.plain = number, n.GetToken().Value, true
+		v.kind, v.text = number, n.GetToken().Value
 	case *ast.BoolNode:
-		v.kind, v.text, v.plain = truth, n.GetToken().Value, true
+		v.kind, v.text = truth, n.GetToken().Value
 	case *ast.InfinityNode, *ast.NanNode:
-		v.text, v.plain = n.GetToken().Value, true
-	case *ast.AnchorNode, *ast.AliasNode:
-		return refuse("anchors and aliases are not supported", "write the value out")
+		v.text = n.GetToken().Value
+	case *ast.AnchorNode:
+		if f.shared == nil {
+			return refuse(notShared, "write the value out")
+		}
+		v = f.convert(n.Value, depth+1)
+		if n.Name != nil {
+			f.shared.anchors[n.Name.GetToken().Value] = v
+		}
+		return v
+	case *ast.AliasNode:
+		if f.shared == nil {
+			return refuse(notShared, "write the value out")
+		}
+		return f.alias(v, n)
 	case *ast.TagNode:
 		return refuse("tags are not supported", "write the plain value")
 	default:
 		return refuse("this kind of YAML is not supported", "")
 	}
 	return v
+}
+
+const notShared = "anchors and aliases are not supported"
+
+// alias is the value that an alias at v stands for. Its place is where it is written.
+func (f *File) alias(v *value, n *ast.AliasNode) *value {
+	name := ""
+	if n.Value != nil {
+		name = n.Value.GetToken().Value
+	}
+	target := f.shared.anchors[name]
+	if target == nil {
+		f.report(v, fmt.Sprintf("alias *%s without its anchor", name), "an anchor &name stands before its aliases")
+		v.kind = refused
+		return v
+	}
+	if f.shared.total += target.size; f.shared.total > maxShared {
+		if f.shared.total-target.size <= maxShared { // once
+			f.report(v, fmt.Sprintf("aliases bring in more than %d values", maxShared), "write fewer, or shorter ones")
+		}
+		v.kind = refused
+		return v
+	}
+	same := *target // it may stand behind another key
+	return &same
 }
 
 func (f *File) mapping(v *value, entries []*ast.MappingValueNode, flow bool, depth int) *value {
@@ -269,6 +332,7 @@ func (f *File) mapping(v *value, entries []*ast.MappingValueNode, flow bool, dep
 			item.line, item.column = key.line, key.column // nothing stands nowhere
 		}
 		v.pairs = append(v.pairs, pair{key, item})
+		v.size += item.size
 	}
 	if len(v.pairs) == 1 {
 		v.text = colonText(v.pairs[0])
@@ -281,7 +345,7 @@ func (f *File) mapping(v *value, entries []*ast.MappingValueNode, flow bool, dep
 // it makes a mapping.
 func colonText(p pair) string {
 	rest, ok := p.value.scalar()
-	if !ok || !p.key.plain || p.value.line != p.key.line || p.value.column != p.key.column+utf8.RuneCountInString(p.key.text)+1 {
+	if !ok || p.key.style != Plain || p.value.line != p.key.line || p.value.column != p.key.column+utf8.RuneCountInString(p.key.text)+1 {
 		return ""
 	}
 	return p.key.text + ":" + rest

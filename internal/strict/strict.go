@@ -4,8 +4,9 @@
 // stand twice.
 //
 // It never guesses, never ignores a key, and never expands anything: a value is what is written, and
-// anchors, aliases, tags and merge keys are refused, because such a file is read by people who review
-// it. It never hands a file to the YAML library before it is bounded.
+// tags and merge keys are refused, because such a file is read by people who review it; so are anchors
+// and aliases, but for ReadShared. It never hands a file to the YAML library before it is
+// bounded.
 package strict
 
 import (
@@ -79,12 +80,21 @@ type File struct {
 	places   map[string]*value // by path, such as inputs[0].format; filled by Decode
 	problems Problems
 	unread   bool
+	shared   *shared
 	absent   bool // there is no file: what is checked comes from elsewhere
 }
 
 // Read reads a file of one document. An empty file has a Root that is zero. Problems are in File.Err.
 func Read(name string, src []byte) *File {
 	f := &File{name: name}
+	f.root = f.parse(src)
+	return f
+}
+
+// ReadShared is Read for a file whose values may be shared: *name stands for the value that &name
+// precedes.
+func ReadShared(name string, src []byte) *File {
+	f := &File{name: name, shared: &shared{anchors: make(map[string]*value)}}
 	f.root = f.parse(src)
 	return f
 }
