@@ -138,7 +138,7 @@ func TestLoadLibraryProblems(t *testing.T) {
 	f("no front matter", "---\n", "", "F:1:1: a page begins with front matter between two lines ---")
 	f("front matter not closed", "---\n\n#", "\n#", "F:1:1: the front matter has no closing line ---")
 	f("unknown key", "owner: SOC lead", "owner: SOC lead\nseverity: high",
-		`F:5:1: unknown key "severity"; known are title, version, owner, rules, attack, csf, tell`)
+		`F:5:1: unknown key "severity"; want one of title, version, owner, rules, attack, csf, tell`)
 	f("key twice", "owner: SOC lead", "owner: SOC lead\ncsf: [DE.AE]", `F:8:1: key "csf" stands here twice; remove one`)
 	f("blank title", "title: Burst of bad credentials", "title: ' '", "F:2:8: title is empty")
 	f("no list", "rules: [lw.auth.burst-per-ip, lw.auth.spray-keys]", "rules: lw.auth.spray-keys",
@@ -156,7 +156,7 @@ func TestLoadLibraryProblems(t *testing.T) {
 	f("csf", "RS.MI-01", "RS", "F:7:14: csf: want a CSF 2.0 id such as DE.AE or RS.MA-01")
 	f("within", "within: 72h", "within: soon", "F:10:13: within is no duration; use a form like 4h or 30d")
 	f("tell without who", "who: data protection officer\n    ", "", "F:9:5: tell needs who and within")
-	f("tell with more", "why: GDPR 33, if", "what: GDPR 33, if", `F:11:5: unknown key "what"; known are who, within, why`)
+	f("tell with more", "why: GDPR 33, if", "what: GDPR 33, if", `F:11:5: unknown key "what"; want one of who, within, why`)
 	f("section missing", "## Recovery\n", "Recovery\n", `F:47:1: section "Recovery" is missing: add a line "## Recovery"`)
 	f("section unknown", "Unblock.", "Unblock.\n## Aftermath", `F:43:4: section "Aftermath" is not one of Detection, Containment, Eradication, Recovery, Post-incident`)
 	f("section empty", "Unblock.\n", "", `F:40:4: section "Recovery" is empty`)

@@ -10,6 +10,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // compare compiles == != < <= > >=.
@@ -227,6 +228,6 @@ func (c *compiler) enumHas(n ast.Node, id event.ID, value string) bool {
 	if enum == nil || slices.Contains(enum, value) {
 		return true
 	}
-	c.fail(n, meant(value, enum), "%s is never %q", id, value)
+	c.fail(n, strict.Suggest(value, enum), "%s is never %q", id, value)
 	return false
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // testLists are lists for conditions in tests.
@@ -41,7 +42,7 @@ func TestCompileRefuses(t *testing.T) {
 		t.Errorf("%s: got %+v, want %q; %q at %d", text, problems, message, hint, char)
 	}
 	// Names.
-	f(`gateway.auht == "refused"`, 8, "unknown field gateway.auht", "did you mean gateway.auth?")
+	f(`gateway.auht == "refused"`, 8, "unknown field gateway.auht", `did you mean "gateway.auth"?`)
 	f(`status_code == 401`, 0, "unknown field status_code", "http.response.status_code")
 	f(`gateway == "x"`, 0, "gateway is a group of fields", "gateway.auth")
 	f(`gateway.auth == refused`, 16, "unknown field refused", `"refused"`)
@@ -81,7 +82,7 @@ func TestCompileRefuses(t *testing.T) {
 	f(`liveness.vendor matches app.version`, 28, "must be a constant", "")
 	f(`liveness.vendor matches ".*"`, 24, "matches every text", "has(liveness.vendor)")
 	// Values that cannot be.
-	f(`gateway.auth == "refusd"`, 16, `gateway.auth is never "refusd"`, "did you mean refused?")
+	f(`gateway.auth == "refusd"`, 16, `gateway.auth is never "refusd"`, `did you mean "refused"?`)
 	f(`liveness.decision in ["spoof", "fake"]`, 31, `never "fake"`, "want one of")
 	f(`"auth" in event.category`, 0, `never "auth"`, "authentication")
 	f(`any(event.category, # == "auth")`, 25, `never "auth"`, "authentication")
@@ -270,7 +271,7 @@ func TestUnknownNamesAreSuggested(t *testing.T) {
 		"http.response.status": "http.response.status_code", "gateway.outh": "gateway.auth", "clint.ip": "client.ip",
 		"liveness.desicion": "liveness.decision", "organisation.id": "organization.id", "usr.id": "user.id", "zzzzzz": "",
 	} {
-		if got := nearest(name, fieldNames()); got != want {
+		if got := strict.Nearest(name, fieldNames()); got != want {
 			t.Errorf("nearest to %s is %q, want %q", name, got, want)
 		}
 	}

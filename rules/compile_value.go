@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
+
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // operand compiles a value.
@@ -163,7 +165,7 @@ func (c *compiler) unknownFunction(n *ast.CallNode, name string) {
 		c.fail(n, "", "methods are not part of the rule language")
 		return
 	}
-	hint := meant(name, functionNames())
+	hint := strict.Suggest(name, functionNames())
 	if name == "now" {
 		hint = "rules know event time only: age(field) is the time from a field to the event"
 	}

@@ -30,13 +30,13 @@ func (d decoder) warnf(n *node, hint, format string, args ...any) {
 // that is not a map.
 func (d decoder) mapping(n *node, what string, known ...string) map[string]*node {
 	if n.shape != shapeMap {
-		d.errorf(n, meant("", known), "%s must be a map of keys and values", what)
+		d.errorf(n, strict.Suggest("", known), "%s must be a map of keys and values", what)
 		return nil
 	}
 	out := make(map[string]*node, len(n.pairs))
 	for _, p := range n.pairs {
 		if !slices.Contains(known, p.key.text) {
-			d.errorf(p.key, meant(p.key.text, known), "unknown key %s in %s", strconv.Quote(p.key.text), what)
+			d.errorf(p.key, strict.Suggest(p.key.text, known), "unknown key %s in %s", strconv.Quote(p.key.text), what)
 			continue
 		}
 		out[p.key.text] = p.value
@@ -74,7 +74,7 @@ func (d decoder) word(n *node, what string, words []string) string {
 		return ""
 	}
 	if !slices.Contains(words, n.text) {
-		d.errorf(n, meant(n.text, words), "%s %q is not known", what, n.text)
+		d.errorf(n, strict.Suggest(n.text, words), "%s %q is not known", what, n.text)
 		return ""
 	}
 	return n.text
@@ -135,11 +135,7 @@ func (d decoder) field(n *node, what string) (event.ID, bool) {
 	}
 	id, ok := event.Lookup(n.text)
 	if !ok {
-		hint := ""
-		if s := nearest(n.text, fieldNames()); s != "" {
-			hint = "did you mean " + s + "?"
-		}
-		d.errorf(n, hint, "unknown field %s in %s", strconv.Quote(n.text), what)
+		d.errorf(n, strict.Suggest(n.text, fieldNames()), "unknown field %s in %s", strconv.Quote(n.text), what)
 		return 0, false
 	}
 	if event.FieldOf(id).Class == event.Transient {

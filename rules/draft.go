@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // Draft is a rule that is to be begun: of each kind there is one that works, with a test in which it
@@ -185,7 +186,7 @@ func (d Draft) Text() (string, error) {
 	}
 	id, ok := event.Lookup(by)
 	if !ok {
-		hint := cmp.Or(meant(by, fieldNames()), "docs/fields.md has them all")
+		hint := cmp.Or(strict.Suggest(by, fieldNames()), "docs/fields.md has them all")
 		return "", fmt.Errorf("unknown field %q; %s", by, hint)
 	}
 	one, two, err := samples(id)

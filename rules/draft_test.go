@@ -45,7 +45,7 @@ func TestDraftsWrong(t *testing.T) {
 	}
 	f(Draft{ID: "lw.own.a", Kind: "thershold"}, "unknown kind")
 	f(Draft{ID: "Own", Kind: Each}, "want a form like lw.area.name")
-	f(Draft{ID: "lw.own.a", Kind: Each, By: "client.ipp"}, "did you mean client.ip?")
+	f(Draft{ID: "lw.own.a", Kind: Each, By: "client.ipp"}, `did you mean "client.ip"?`)
 	f(Draft{ID: "lw.own.a", Kind: Each, By: "tags"}, "makes no good key")
 	dir := os.DirFS("../rules.d")
 	if _, err := Try(dir, "lw.auth.burst-per-ip", "x"); err == nil {

@@ -105,7 +105,7 @@ func TestLintChains(t *testing.T) {
 		"t.burst": "when: has(user.id)",
 	})
 	got := Lint(fsys, anyPlaybook()).Error()
-	if !strings.Contains(got, "t.a.yaml:8:30: warning: there is no rule t.brust; did you mean t.burst?") || strings.Contains(got, "no rule t.burst") {
+	if !strings.Contains(got, `t.a.yaml:8:30: warning: there is no rule t.brust; did you mean "t.burst"?`) || strings.Contains(got, "no rule t.burst") {
 		t.Errorf("problems:\n%s", got)
 	}
 }

@@ -253,7 +253,7 @@ func (l *loader) build(in files) *Set {
 	for _, s := range in.overlays {
 		id := strings.TrimSuffix(path.Base(s.name), ".yaml")
 		if o := l.overlays[id]; o != nil && !ids[id] {
-			s.report(LevelError, position{1, 1}, "there is no rule "+id, meant(id, sortedKeys(ids)))
+			s.report(LevelError, position{1, 1}, "there is no rule "+id, strict.Suggest(id, sortedKeys(ids)))
 		}
 		if !s.failed() {
 			kept.overlays = append(kept.overlays, s)
@@ -299,7 +299,7 @@ func (l *loader) chains(rules []*Rule, ids map[string]bool) {
 	for _, r := range rules {
 		for _, ref := range r.matcher.rules {
 			if !ids[ref.text] {
-				ref.source.report(LevelWarning, ref.at, "there is no rule "+ref.text, meant(ref.text, sortedKeys(ids)))
+				ref.source.report(LevelWarning, ref.at, "there is no rule "+ref.text, strict.Suggest(ref.text, sortedKeys(ids)))
 				l.keep(ref.source)
 			}
 		}
@@ -370,7 +370,7 @@ func checkFixtures(sp *spec, s *source, used []string, lists map[string]*compile
 	for _, t := range sp.tests {
 		for name, n := range t.lists {
 			if !slices.Contains(used, name) {
-				d.errorf(n, meant(name, used), "rule does not use lists.%s", name)
+				d.errorf(n, strict.Suggest(name, used), "rule does not use lists.%s", name)
 				continue
 			}
 			if l := lists[name].List; l.Type == ListTable {

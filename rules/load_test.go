@@ -94,7 +94,7 @@ func TestLoadKeepsTheSoundRules(t *testing.T) {
 		t.Errorf("set has %d rules", len(set.Rules()))
 	}
 	var p Problem
-	if !errors.As(err, &p) || p.Hint != "did you mean client.allow_listed?" {
+	if !errors.As(err, &p) || p.Hint != `did you mean "client.allow_listed"?` {
 		t.Errorf("problem is %+v", p)
 	}
 }

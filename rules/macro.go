@@ -6,6 +6,8 @@ import (
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/parser"
+
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // macroFile holds conditions with names, for rules to share: macros.<name> in a condition stands for
@@ -100,7 +102,7 @@ func (x *expander) Visit(n *ast.Node) {
 	c := x.c
 	m := c.macros[tail]
 	if m == nil {
-		c.fail(*n, meant(tail, c.macroNames()), "unknown macro %s", name)
+		c.fail(*n, strict.Suggest(tail, c.macroNames()), "unknown macro %s", name)
 		return
 	}
 	m.used = true

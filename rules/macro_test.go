@@ -87,12 +87,12 @@ empty: {description: x}
 `})
 	got := Lint(fsys, anyPlaybook()).Error()
 	for _, want := range []string{
-		`_macros.yaml:12:13: unknown field client.ipp; did you mean client.ip?`,
+		`_macros.yaml:12:13: unknown field client.ipp; did you mean "client.ip"?`,
 		`_macros.yaml:13:15: unknown macro macros.above`,
 		`_macros.yaml:16:1: macro "Bad-Name"; macros are called by letters, digits and underscores`,
 		`_macros.yaml:17:1: macro has no when`,
 		`t.a.yaml:8:14: macros.typ has an error; see _macros.yaml`,
-		`t.b.yaml:8:14: unknown macro macros.refusd; did you mean refused?`,
+		`t.b.yaml:8:14: unknown macro macros.refusd; did you mean "refused"?`,
 		`macros is a group of conditions; write macros.<name>`,
 		`condition has more than 500 parts with its macros; put values into a list`,
 	} {

@@ -8,6 +8,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // dotted is the dotted name that a node spells; ok is false for anything else.
@@ -82,10 +83,7 @@ func (c *compiler) unknownName(n ast.Node, name string) {
 		c.fail(n, "its fields are "+hintNames(group), "%s is a group of fields", name)
 		return
 	}
-	hint := ""
-	if s := nearest(name, c.names()); s != "" {
-		hint = "did you mean " + s + "?"
-	}
+	hint := strict.Suggest(name, c.names())
 	if _, ok := alertFields()[name]; ok {
 		hint = "alerts have it: it is for rules of kind chain"
 	}
@@ -129,7 +127,7 @@ func (c *compiler) listOf(n ast.Node) (list *compiledList, ok bool) {
 			names = append(names, have)
 		}
 		slices.Sort(names)
-		c.fail(n, meant(tail, names), "unknown list %s", name)
+		c.fail(n, strict.Suggest(tail, names), "unknown list %s", name)
 		return nil, true
 	}
 	c.used[tail] = true

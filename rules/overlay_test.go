@@ -126,7 +126,7 @@ func TestOverlayWrong(t *testing.T) {
 		}
 	}
 	f("base: 1\nwhen: has(user.id)\n", `overlays/t.a.yaml:2:1: unknown key "when" in overlay`)
-	f("base: 1\nthreshhold: 5\n", `overlays/t.a.yaml:2:1: unknown key "threshhold" in overlay; did you mean threshold?`)
+	f("base: 1\nthreshhold: 5\n", `overlays/t.a.yaml:2:1: unknown key "threshhold" in overlay; did you mean "threshold"?`)
 	f("base: 1\n", "overlay changes nothing")
 	f("mode: shadow\n", "overlay has no base; base: 1 says for which version")
 	f("base: 1\nmode: off\n", `overlays/t.a.yaml:2:7: mode "off" is not known`)
@@ -139,7 +139,7 @@ func TestOverlayWrong(t *testing.T) {
 	f("base: 1\nmode: shadow\ntests: [{lists: {none: []}, events: [{at: 0s}], alerts: []}]\n", "rule does not use lists.none")
 	f("- x\n", "overlay must be a map")
 	fsys := withFiles(ruleFiles(map[string]string{"t.abc": shippedRule}), map[string]string{"overlays/t.abd.yaml": "base: 1\nmode: shadow\n"})
-	if _, err := Load(fsys, anyPlaybook()); err == nil || !strings.Contains(err.Error(), "overlays/t.abd.yaml:1:1: there is no rule t.abd; did you mean t.abc?") {
+	if _, err := Load(fsys, anyPlaybook()); err == nil || !strings.Contains(err.Error(), `overlays/t.abd.yaml:1:1: there is no rule t.abd; did you mean "t.abc"?`) {
 		t.Errorf("error is %v", err)
 	}
 	escalating := strings.Replace(shippedRule, "threshold: 3", "threshold: 3\nsuppress: {for: 1h, escalate_at: 10}", 1)

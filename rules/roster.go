@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // rosters reads the lists of an absence rule: the keys that are expected, and the times in which
@@ -37,7 +38,7 @@ func (b *builder) roster(n *node, s *source) *compiledList {
 		for name := range b.c.lists {
 			names = append(names, name)
 		}
-		decoder{source: s}.errorf(n, meant(n.text, names), "unknown list lists.%s", n.text)
+		decoder{source: s}.errorf(n, strict.Suggest(n.text, names), "unknown list lists.%s", n.text)
 		return nil
 	}
 	b.m.rosters = append(b.m.rosters, n.text)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // spec is a rule as its file says, checked but not compiled.
@@ -423,7 +424,7 @@ func (sp *spec) titleError(d decoder, n *node, err error) {
 	if te, ok := err.(templateError); ok { //nolint:errorlint // ParseTemplate returns it as it is
 		at = d.source.within(n, len([]rune(n.text[:te.offset])))
 		name, _, _ := strings.Cut(n.text[te.offset:], "}")
-		if s := nearest(name, append(fieldNames(), counters()...)); s != "" {
+		if s := strict.Nearest(name, append(fieldNames(), counters()...)); s != "" {
 			hint = "did you mean {" + s + "}?"
 		}
 	}

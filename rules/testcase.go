@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // testCase is one entry of a rule's tests: events, and all the alerts they raise.
@@ -290,7 +291,7 @@ func parseAlerts(d decoder, n *node, t *testCase) {
 					}
 				}
 			case !field && stepCounter(p.key.text) < 0 && !slices.Contains(alertProperties(), p.key.text):
-				d.errorf(p.key, meant(p.key.text, alertProperties()), "unknown key %q in an expected alert", p.key.text)
+				d.errorf(p.key, strict.Suggest(p.key.text, alertProperties()), "unknown key %q in an expected alert", p.key.text)
 			case d.scalar(p.value, p.key.text):
 				x.want = append(x.want, wanted{p.key.text, p.value.text})
 			}

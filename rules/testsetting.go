@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // setting gives a field or label of a test event its value.
@@ -128,7 +129,7 @@ func numbered(text string, i int64) string {
 func (s *setting) parse(text string) error {
 	f := event.FieldOf(s.field)
 	if f.Enum != nil && !slices.Contains(f.Enum, text) {
-		if hint := meant(text, f.Enum); hint != "" {
+		if hint := strict.Suggest(text, f.Enum); hint != "" {
 			return fmt.Errorf("%s is never %q; %s", f.Name, text, hint)
 		}
 		return fmt.Errorf("%s is never %q", f.Name, text)

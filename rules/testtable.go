@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // parseTable reads the table notation of a test:
@@ -113,11 +114,7 @@ func tableHead(d decoder, n *node, columns []tableCell) bool {
 			field = true
 		}
 		if name, label := strings.CutPrefix(c.text, "labels."); !field && (!label || name == "") {
-			hint := ""
-			if s := nearest(c.text, fieldNames()); s != "" {
-				hint = "did you mean " + s + "?"
-			}
-			d.at(n, c.char, hint, "unknown field %q in a table", c.text)
+			d.at(n, c.char, strict.Suggest(c.text, fieldNames()), "unknown field %q in a table", c.text)
 			return false
 		}
 		if seen[c.text] {

@@ -33,7 +33,7 @@ func (e Envelope) check() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("unknown envelope %q; known are auto, none, cri, docker and syslog", string(e))
+	return fmt.Errorf("unknown envelope %q; want one of auto, none, cri, docker, syslog", string(e))
 }
 
 const (

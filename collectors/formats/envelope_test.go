@@ -27,7 +27,7 @@ func TestEnvelopeNames(t *testing.T) {
 			t.Errorf("%q: %v", e, err)
 		}
 	}
-	if _, err := load(t).New("nginx_json", Options{Envelope: "crio"}); err == nil || !strings.Contains(err.Error(), "known are auto, none, cri") {
+	if _, err := load(t).New("nginx_json", Options{Envelope: "crio"}); err == nil || !strings.Contains(err.Error(), "want one of auto, none, cri") {
 		t.Errorf("error = %v", err)
 	}
 }

@@ -43,7 +43,7 @@ func TestMapErrors(t *testing.T) {
 	f("format: m\nproduct: p\nfields:\n- {to: \"@timestamp\", from: t, as: minutes}\n- {to: service.environment, from: e}\n- {to: gateway.auth, value: ok}\n- {to: liveness.attack.class, from: c, map: {x: injected}}\n- {to: url.path, from: u, as: int}\n",
 		`m.yaml:4:35: @timestamp cannot be read as "minutes"; a time is one of time, epoch_s, epoch_ms, epoch_us, epoch_ns`,
 		`m.yaml:5:8: service.environment takes no free text from a log; list the words of the log with map:, or give one with value:`,
-		`m.yaml:6:29: "ok" is not a value of gateway.auth; known are accepted, refused, absent`,
+		`m.yaml:6:29: "ok" is not a value of gateway.auth; want one of accepted, refused, absent`,
 		`m.yaml:7:49: "injected" is not a value of liveness.attack.class; did you mean "injection"?`,
 		`m.yaml:8:31: url.path cannot be read as "int"; as: is lower or upper for words, attempts for retry lists, epoch_s … epoch_ns for times`)
 	f("format: Bad Name\nproduct: p\nfields: [{to: \"@timestamp\", from: t}]\ndetect: {keys: {a: 11, b: x}}\nlabels: {Pop: a}\ntests: [{line: x}]\n",

@@ -135,7 +135,7 @@ func (c *Config) validate() error {
 	case c.Stream != "" && c.Queue != "":
 		return errors.New("a queue group is for core subjects: several agents share a stream's consumer by its name")
 	case c.Start != StartBeginning && c.Start != StartEnd:
-		return fmt.Errorf("unknown start %q; known are beginning and end", string(c.Start))
+		return fmt.Errorf("unknown start %q; want beginning or end", string(c.Start))
 	case c.MaxLine < 0 || c.Batch < 0 || c.Buffer < 0 || c.AckWait <= 0:
 		return errors.New("limits must be positive")
 	case c.Patience >= c.AckWait:

@@ -147,7 +147,7 @@ func New(cfg Config, resume []event.Position, now func() time.Time, log *slog.Lo
 	switch cfg.Framing {
 	case FramingAuto, FramingOctet, FramingNewline:
 	default:
-		return nil, fmt.Errorf("syslog: unknown framing %q; known are auto, octet and newline", string(cfg.Framing))
+		return nil, fmt.Errorf("syslog: unknown framing %q; want one of auto, octet, newline", string(cfg.Framing))
 	}
 	if cfg.MaxLine < 0 || cfg.MaxConns < 0 || cfg.Buffer < 0 {
 		return nil, errors.New("syslog: limits must be positive")

@@ -311,7 +311,7 @@ func TestSuggest(t *testing.T) {
 		{"nmae", []string{"name", "size"}, `did you mean "name"?`},
 		{"NAME", []string{"name", "size"}, `did you mean "name"?`},
 		{"status_code", []string{"source.ip", "http.response.status_code"}, `did you mean "http.response.status_code"?`},
-		{"zzz", []string{"name", "size"}, "known are name, size"},
+		{"zzz", []string{"name", "size"}, "want one of name, size"},
 		{"zzz", strings.Split(strings.Repeat("known ", 60), " "), ""},
 		{"zzz", nil, ""},
 	} {

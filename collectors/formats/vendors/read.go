@@ -168,7 +168,7 @@ func decisionWords() []string {
 func oneOf(n strict.Node, words []string) string {
 	w := n.Text()
 	if w != "" && !slices.Contains(words, w) {
-		n.Bad("known are "+strings.Join(words, ", "), "unknown word %q", w)
+		n.Bad("want one of "+strings.Join(words, ", "), "unknown word %q", w)
 		return ""
 	}
 	return w

@@ -163,11 +163,11 @@ func TestMapErrors(t *testing.T) {
 		}
 	}
 	f("vendor: v\ndecisions: {a: lively, b: by_score}\nreasons: {c: qualty, d: {attack_class: deepfake}}\n",
-		`v.yaml:2:16: unknown word "lively"; known are live, spoof, inconclusive, not_evaluated, error, by_score`,
+		`v.yaml:2:16: unknown word "lively"; want one of live, spoof, inconclusive, not_evaluated, error, by_score`,
 		`v.yaml:2:27: by_score needs a score; put score: {min: 0, max: 1} before it`,
-		`v.yaml:3:14: unknown word "qualty"; known are quality, capture, spoof, injection, session, auth, quota, vendor_error, abandoned`,
+		`v.yaml:3:14: unknown word "qualty"; want one of quality, capture, spoof, injection, session, auth, quota, vendor_error, abandoned`,
 		`v.yaml:3:25: the entry has no category; add category:`,
-		`v.yaml:3:40: unknown word "deepfake"; known are presentation, injection, replay, unknown`)
+		`v.yaml:3:40: unknown word "deepfake"; want one of presentation, injection, replay, unknown`)
 	f("vendor: v\nscore: {min: 1, max: 0}\ndecision: {a: live}\n",
 		`v.yaml:1:9: the map knows no decision; add decisions:, or no_decision: by_score`,
 		`v.yaml:2:8: min: must be below max:; a score where low is live has inverted: true`,
