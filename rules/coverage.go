@@ -18,7 +18,7 @@ func (s *Set) Coverage() Problems {
 		s.cover(r, src)
 		out = append(out, src.problems...)
 	}
-	out.sort()
+	out.Sort()
 	return out
 }
 

@@ -16,7 +16,7 @@ func TestDeadConditions(t *testing.T) {
 		_, problems := newCompiler(testLists()).compile(text)
 		var got []string
 		for _, p := range problems {
-			got = append(got, string(p.level)+": "+p.message)
+			got = append(got, p.level.String()+": "+p.message)
 		}
 		if s := strings.Join(got, "\n"); !strings.Contains(s, want) || want == "" && s != "" {
 			t.Errorf("%s\ngives %q\nwant  %q", text, s, want)

@@ -95,7 +95,7 @@ func load(fsys fs.FS, opts *Options) (*Set, Problems) {
 		in.macros = l.open(macroFile, maxRuleBytes)
 	}
 	set := l.build(in)
-	l.problems.sort()
+	l.problems.Sort()
 	return set, l.problems
 }
 

@@ -170,13 +170,13 @@ func (p *Plan) Remarks() []string {
 // LoadRules loads a rule directory, or the pack where dir is empty, for the authoring commands.
 func LoadRules(dir string, opts rules.Options) (*rules.Set, rules.Problems) {
 	if err := ruleDirectory(dir); err != nil {
-		return nil, rules.Problems{{File: dir, Level: rules.LevelError, Message: err.Error()}}
+		return nil, rules.Problems{{File: dir, Message: err.Error()}}
 	}
 	fsys := RulesFS(dir)
 	set, err := rules.Load(fsys, opts)
 	problems := rules.Lint(fsys, opts)
 	if err != nil && len(problems) == 0 {
-		problems = rules.Problems{{File: dir, Level: rules.LevelError, Message: err.Error()}}
+		problems = rules.Problems{{File: dir, Message: err.Error()}}
 	}
 	return set, problems
 }
@@ -190,15 +190,12 @@ func LintPlaybooks(dir string) rules.Problems {
 	}
 	found, ok := errors.AsType[strict.Problems](err)
 	if !ok {
-		return rules.Problems{{File: "playbooks", Level: rules.LevelError, Message: err.Error()}}
+		return rules.Problems{{File: "playbooks", Message: err.Error()}}
 	}
-	var problems rules.Problems
-	for _, p := range found {
-		problems = append(problems, rules.Problem{
-			File: path.Join("playbooks", p.File), Line: p.Line, Column: p.Column, Level: rules.LevelError, Message: p.Message, Hint: p.Hint,
-		})
+	for i := range found {
+		found[i].File = path.Join("playbooks", found[i].File)
 	}
-	return problems
+	return found
 }
 
 // ruleDirectory tells whether there is a rule directory of that name; empty is the pack.

@@ -16,23 +16,49 @@ import (
 	"strings"
 )
 
-// Problem is one thing that is wrong with a file.
-type Problem struct {
-	File         string
-	Line, Column int // from 1, columns in characters; 0 where no file was read
-	Message      string
-	Hint         string // what to do; may be empty
+// Level says how bad a problem is.
+type Level uint8
+
+// The levels. What has an error is not used; a warning is advice.
+const (
+	LevelError Level = iota
+	LevelWarning
+)
+
+// String is the level as a word.
+func (l Level) String() string {
+	if l == LevelWarning {
+		return "warning"
+	}
+	return "error"
 }
 
-// Error gives "file:line:column: message; hint".
+// Problem is one thing that is wrong with a file, at the place where it stands.
+type Problem struct {
+	File         string
+	Line, Column int // from 1, columns in characters; 0 where the problem is the file itself, or none was read
+	Message      string
+	Hint         string // what to do; may be empty
+	Level        Level
+	Excerpt      string // the line, and a caret below the column; may be empty
+}
+
+// Error gives "file:line:column: message; hint", and the excerpt.
 func (p Problem) Error() string {
 	s := p.File
 	if p.Line > 0 {
 		s += fmt.Sprintf(":%d:%d", p.Line, p.Column)
 	}
-	s += ": " + p.Message
+	s += ": "
+	if p.Level == LevelWarning {
+		s += p.Level.String() + ": "
+	}
+	s += p.Message
 	if p.Hint != "" {
 		s += "; " + p.Hint
+	}
+	if p.Excerpt != "" {
+		s += "\n" + p.Excerpt
 	}
 	return s
 }
@@ -40,7 +66,7 @@ func (p Problem) Error() string {
 // Problems is all that is wrong, in the order of file and line.
 type Problems []Problem
 
-// Error gives one line a problem.
+// Error gives the problems one after the other.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i := range p {
@@ -58,14 +84,24 @@ func (p Problems) Unwrap() []error {
 	return errs
 }
 
-// Err sorts the problems by file and line, and returns them; nil when there are none.
+// Errors returns the problems that are not warnings.
+func (p Problems) Errors() Problems {
+	return slices.DeleteFunc(slices.Clone(p), func(x Problem) bool { return x.Level != LevelError })
+}
+
+// Sort brings the problems into the order of file and line.
+func (p Problems) Sort() {
+	slices.SortStableFunc(p, func(a, b Problem) int {
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+}
+
+// Err sorts the problems and returns them; nil when there are none.
 func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(p, func(a, b Problem) int {
-		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
+	p.Sort()
 	return p
 }
 
@@ -137,5 +173,5 @@ func (f *File) problem(at *value, message, hint string) Problem {
 		return Problem{File: f.name, Message: message, Hint: hint}
 	}
 	line, column := at.place()
-	return Problem{f.name, line, column, message, hint}
+	return Problem{File: f.name, Line: line, Column: column, Message: message, Hint: hint}
 }
