@@ -3,6 +3,8 @@ package formats
 import (
 	"errors"
 	"unicode/utf8"
+
+	"github.com/liveward/liveward/internal/event"
 )
 
 // This file is the one JSON scanner. It reads a line once, from its first byte to its last, accepts
@@ -199,7 +201,7 @@ func (s *scanner) object(i int, n *node, depth int, of uint8) (int, error) {
 		default:
 			start := i
 			var escaped, high, quote bool
-			if i, quote = plain(src, i); !quote {
+			if i, quote = event.SkipPlain(src, i); !quote {
 				var err error
 				if i, escaped, high, err = s.str(i); err != nil {
 					return i, err

@@ -13,28 +13,44 @@ type reader struct {
 	at  int
 }
 
-// branch is a part of a field's name, with the parts that can follow.
+// branch is a part of a field's name, with the parts that can follow, in the order in which AppendJSON
+// writes them.
 type branch struct {
-	next map[string]*branch
+	key  string // the part as a key: "part":
+	next []*branch
 	id   ID
 	leaf bool
+}
+
+// find returns the branch whose key doc begins with, and where it is; nil for none. It is mostly that from or
+// one of those behind it.
+func (b *branch) find(doc []byte, from int) (next *branch, at int) {
+	for i := from; i < len(b.next); i++ {
+		if n := b.next[i]; len(n.key) <= len(doc) && string(doc[:len(n.key)]) == n.key {
+			return n, i
+		}
+	}
+	if from > 0 { // AppendJSON did not write this
+		return b.find(doc, 0)
+	}
+	return nil, 0
 }
 
 //nolint:gochecknoglobals // constant after start
 var names = makeNames()
 
 func makeNames() *branch {
-	root := &branch{next: map[string]*branch{}}
+	root := new(branch)
 	for _, id := range Fields() {
 		b := root
 		for _, part := range plans[id].path {
-			if b.next == nil {
-				b.next = map[string]*branch{}
+			key := `"` + part + `":`
+			next, _ := b.find([]byte(key), 0)
+			if next == nil {
+				next = &branch{key: key}
+				b.next = append(b.next, next)
 			}
-			if b.next[part] == nil {
-				b.next[part] = &branch{}
-			}
-			b = b.next[part]
+			b = next
 		}
 		b.id, b.leaf = id, true
 	}
@@ -60,13 +76,12 @@ func (r *reader) object(b *branch) bool {
 	if r.is('}') {
 		return true
 	}
-	for {
-		key, ok := r.text()
-		if !ok || !r.is(':') {
+	for i := 0; ; i++ {
+		var next *branch
+		if next, i = b.find(r.doc[r.at:], i); next == nil {
 			return false
 		}
-		next := b.next[string(key)]
-		if next == nil || !r.value(next) {
+		if r.at += len(next.key); !r.value(next) {
 			return false
 		}
 		if r.is('}') {
@@ -83,20 +98,25 @@ func (r *reader) text() ([]byte, bool) {
 	if !r.is('"') {
 		return nil, false
 	}
-	start, high := r.at, byte(0)
-	for ; r.at < len(r.doc); r.at++ {
-		switch c := r.doc[r.at]; {
-		case c == '"':
-			s := r.doc[start:r.at]
-			r.at++
-			return s, high < utf8.RuneSelf || utf8.Valid(s)
-		case c == '\\' || c < 0x20:
+	start, doc := r.at, r.doc
+	i, quote := SkipPlain(doc, start)
+	high := byte(0)
+	for ; !quote; i++ {
+		if i >= len(doc) {
 			return nil, false
-		default:
-			high |= c
 		}
+		c := doc[i]
+		if quote = c == '"'; quote {
+			break
+		}
+		if c == '\\' || c < 0x20 {
+			return nil, false
+		}
+		high |= c
 	}
-	return nil, false
+	r.at = i + 1
+	s := doc[start:i]
+	return s, high < utf8.RuneSelf || utf8.Valid(s)
 }
 
 func (r *reader) value(b *branch) bool {
