@@ -216,8 +216,11 @@ type saver struct {
 func (s *saver) at(ref journal.Ref) { s.ref, s.dirty = ref, true }
 
 func (s *saver) maybe(ctx context.Context) {
-	if s.dirty && s.now().Sub(s.saved) >= cursorInterval {
-		s.save(ctx)
+	if !s.dirty || s.now().Sub(s.saved) < cursorInterval {
+		return
+	}
+	if err := s.save(ctx); err != nil && ctx.Err() == nil { // of what a stop interrupts, last makes up
+		s.warn(err)
 	}
 }
 
@@ -228,14 +231,18 @@ func (s *saver) last(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	s.save(ctx)
+	if err := s.save(ctx); err != nil {
+		s.warn(err)
+	}
 }
 
-func (s *saver) save(ctx context.Context) {
+func (s *saver) save(ctx context.Context) error {
 	s.saved = s.now()
-	if err := s.j.SaveCursor(ctx, s.stream, s.reader, s.ref); err != nil {
-		s.log.Warn("cursor was not stored", "reader", s.reader, "stream", s.stream, "error", err)
-		return
-	}
-	s.dirty = false
+	err := s.j.SaveCursor(ctx, s.stream, s.reader, s.ref)
+	s.dirty = err != nil
+	return err
+}
+
+func (s *saver) warn(err error) {
+	s.log.Warn("cursor was not stored", "reader", s.reader, "stream", s.stream, "error", err)
 }
