@@ -324,6 +324,10 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/v1/accounts", "account-opened"},
 		{"GET", "/healthz", "gateway-call"},
 		{"", "", "gateway-call"},
+		{"POST", strings.Repeat("/x", 9) + "/v1/liveness/check", "liveness-check"},
+		{"POST", strings.Repeat("/x", 10) + "/v1/liveness/check", "liveness-check"},
+		{"POST", strings.Repeat("/x", 61) + "/v1/liveness/check", "liveness-check"},
+		{"POST", strings.Repeat("/x", 62) + "/v1/liveness/check", "gateway-call"},
 		{"POST", strings.Repeat("/liveness", 1000), "gateway-call"},
 		{"POST", "/v1/liveness/" + strings.Repeat("%41", 4000), "liveness-check"},
 	} {
