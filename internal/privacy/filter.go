@@ -202,7 +202,8 @@ func (w *Worker) field(id event.ID) {
 		}
 	case urlPath:
 		s := ev.Str(id)
-		if m := w.memo(id, s); !m.holds(s) || w.copied(s, &m.traits, everyone) {
+		// A path that is remembered as clean may hold what is the session's id now.
+		if m := w.memo(id, s); !m.holds(s) || w.inSession(s) || w.copied(s, &m.traits, everyone) {
 			w.set(id, m, s, w.path(s))
 		}
 	case address:

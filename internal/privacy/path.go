@@ -59,6 +59,12 @@ func (w *Worker) path(s string) string {
 	return w.ev.Keep(w.buf)
 }
 
+// inSession tells whether the event's session id stands in a path.
+func (w *Worker) inSession(path string) bool {
+	id := w.ev.Str(event.LivenessSessionID)
+	return id != "" && strings.Contains(path, id)
+}
+
 // segment returns what stands for one segment, which comes after prev; rest tells that all that
 // follows belongs to it.
 func (w *Worker) segment(seg, prev string, image, hit bool) (out string, rest bool) {
