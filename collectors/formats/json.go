@@ -378,19 +378,14 @@ func (s *scanner) array(i int, n *node, depth int, of uint8) (int, error) {
 	// The strings of an array that is itself asked for are not unmapped.
 	s.mute = muted || leaf
 	defer func() { s.mute = muted }()
-	numbers, index, lastStart, both := 0, 0, i, false
+	numbers, index, lastStart := 0, 0, i
 	for {
 		if i >= len(src) {
 			return i, errTruncated
 		}
-		// Each element may be the last: what follows it forgets it. One that is asked for by its number is
-		// read as that, and once more if it was the last.
 		var child *node
 		if n != nil {
 			child = n.item(index)
-			if both = child != nil && n.last != nil; child == nil {
-				child = n.last
-			}
 		}
 		lastStart = i
 		if c := src[i]; c == '-' || '0' <= c && c <= '9' {
@@ -416,7 +411,7 @@ func (s *scanner) array(i int, n *node, depth int, of uint8) (int, error) {
 	if numbers >= minTemplate && !s.mute {
 		s.found.template++
 	}
-	if both {
+	if n != nil && n.last != nil {
 		s.mute = true // read before, as element `index`
 		if _, err := s.value(lastStart, n.last, depth, of); err != nil {
 			return i, err
