@@ -1,6 +1,9 @@
 package privacy
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Classes of bytes.
 const (
@@ -138,14 +141,20 @@ func appendClean(dst []byte, s string) []byte {
 	return dst
 }
 
-// fold returns the ASCII character that r is another form of: full-width characters and the digits of
-// other scripts, in which a number would pass unseen.
+// fold returns the ASCII character that r is another form of: full-width characters, the digits of other
+// scripts, and the spaces and hyphens of typography, in which a number would pass unseen.
 func fold(r rune) byte {
 	switch {
 	case r >= 0xff01 && r <= 0xff5e:
 		return byte(r - 0xff01 + '!')
-	case r == 0x3000:
+	case r == 0x3000, r == 0xa0, r >= 0x2000 && r <= 0x200a, r == 0x202f, r == 0x205f: // spaces
 		return ' '
+	case r >= 0x2010 && r <= 0x2015, r == 0x2212, r == 0xfe63: // hyphens, dashes, minus
+		return '-'
+	case r == 0xfe6b:
+		return '@'
+	case r == 0x2024, r == 0xfe52: // dots
+		return '.'
 	}
 	for _, zero := range [...]rune{0x660, 0x6f0, 0x966, 0x9e6} { // Arabic, Persian, Devanagari, Bengali
 		if r >= zero && r <= zero+9 {
@@ -206,7 +215,7 @@ func escaped(s string) bool {
 }
 
 // escape returns the character that an escape at the start of s stands for, and the escape's length: %41
-// of URLs, \u0041 and \/ of JSON, \x41 of nginx, &#65; and &#x41; of HTML. The length is 0 where there is
+// of URLs, \u0041 and \/ of JSON, \x41 of nginx, &#65;, &#x41; and &period; of HTML. The length is 0 where there is
 // none. What %41 and \x41 give is a byte.
 func escape(s string) (r rune, n int) {
 	switch {
@@ -221,6 +230,8 @@ func escape(s string) (r rune, n int) {
 		return rune(s[1]), 2
 	case s[0] == '&' && s[1] == '#':
 		return entity(s)
+	case s[0] == '&':
+		return named(s)
 	}
 	return 0, 0
 }
@@ -240,24 +251,50 @@ func hexDigits(s string, from, count int) (r rune, n int) {
 	return r, from + count
 }
 
-// entity reads &#65; or &#x41; .
+// entity reads &#65; or &#x41; with any number of zeros, and without its semicolon, as browsers do.
 func entity(s string) (r rune, n int) {
 	base, i := rune(10), 2
 	if i < len(s) && s[i]|0x20 == 'x' {
 		base, i = 16, 3
 	}
-	for from := i; i < len(s) && i-from <= 7; i++ {
+	from := i
+	for ; i < len(s); i++ {
 		d, ok := unhex(s[i])
-		switch {
-		case ok && rune(d) < base:
-			r = r*base + rune(d)
-		case s[i] == ';' && i > from:
-			return r, i + 1
-		default:
+		if !ok || rune(d) >= base {
+			break
+		}
+		if r = r*base + rune(d); r > utf8.MaxRune {
 			return 0, 0
 		}
 	}
-	return 0, 0
+	switch {
+	case i == from:
+		return 0, 0
+	case i < len(s) && s[i] == ';':
+		i++
+	}
+	return r, i
+}
+
+// named reads &period; and the like: what HTML calls the characters that values are made of or stand between.
+func named(s string) (r rune, n int) {
+	const longest = 8
+	end := strings.IndexByte(s[:min(len(s), longest+2)], ';')
+	if end < 0 {
+		return 0, 0
+	}
+	r, ok := entities[s[1:end]]
+	if !ok {
+		return 0, 0
+	}
+	return r, end + 1
+}
+
+//nolint:gochecknoglobals // constant
+var entities = map[string]rune{
+	"amp": '&', "apos": '\'', "ast": '*', "bsol": '\\', "colon": ':', "comma": ',', "commat": '@', "dash": '-', "dollar": '$',
+	"equals": '=', "excl": '!', "gt": '>', "hyphen": '-', "lowbar": '_', "lpar": '(', "lt": '<', "nbsp": ' ', "NewLine": '\n', "num": '#',
+	"percnt": '%', "period": '.', "plus": '+', "quest": '?', "quot": '"', "rpar": ')', "semi": ';', "sol": '/', "Tab": '\t', "UnderBar": '_',
 }
 
 // decode resolves the escapes of s, which is the original, or what from holds.

@@ -167,6 +167,8 @@ func (w *Worker) field(id event.ID) {
 	ev := w.ev
 	switch w.f.treat[id] {
 	case keep:
+	case date:
+		w.date(id)
 	case measure:
 		w.measure(id)
 	case closed:

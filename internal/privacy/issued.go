@@ -20,6 +20,9 @@ func secretPrefix(t string) int {
 			return n
 		}
 	}
+	if n := lowerAWS(t); n > 0 {
+		return n
+	}
 	// The common shape of issued keys: sk_live_…, pk_test_…
 	i := 0
 	for i < len(t) && i < 8 && class[t[i]]&isAlpha != 0 {
@@ -44,6 +47,26 @@ func secretPrefix(t string) int {
 		}
 	}
 	return 0
+}
+
+// lowerAWS tells the id of an access key that was written in lower case: 20 letters and digits. A digit tells it
+// from asiapacificsoutheast.
+func lowerAWS(t string) int {
+	const length = 20
+	if len(t) < length || !equalPrefix(t, "akia") && !equalPrefix(t, "asia") {
+		return 0
+	}
+	digits := false
+	for i := range length {
+		if class[t[i]]&isAlnum == 0 {
+			return 0
+		}
+		digits = digits || class[t[i]]&isDigit != 0
+	}
+	if !digits || len(t) > length && class[t[length]]&isAlnum != 0 {
+		return 0
+	}
+	return length
 }
 
 // equalPrefix tells whether t begins with prefix in any letter case.

@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"math"
+	"time"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -52,5 +53,15 @@ func (w *Worker) measure(id event.ID) {
 	if v > limit || v < -limit {
 		w.found(kindNumber)
 		ev.SetInt(id, limit)
+	}
+}
+
+// date keeps the day alone of a time that is not near the call's: a telephone number that was taken for
+// seconds since 1970 is one of 1989 or 2169, and can be read back from it.
+func (w *Worker) date(id event.ID) {
+	const day, earliest = int64(24 * time.Hour), 946_684_800 * int64(time.Second) // 2000
+	at := w.ev.Time(id)
+	if at < earliest || at > w.ev.Time(event.Timestamp)+366*day {
+		w.ev.SetTime(id, at-(at%day+day)%day)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -173,6 +174,17 @@ func TestText(t *testing.T) {
 		"-----begin private key----- miievqib":             "[pem]",
 		"SK_LIVE_ABCDEFGHIJKLMNOP":                         "[secret]",
 
+		"mail jane.roe&commat;bank&period;example":    "mail [email]",
+		"mail jane.roe&#64bank&#0000000046;example":   "mail [email]",
+		"call +62\u00a0812\u00a03456\u00a07890 now":   "call [phone] now",
+		"card 4111\u20111111\u20111111\u20111111":     "card [pan]",
+		"id akiaiosfodnn7example end":                 "id [secret] end",
+		"postgres://alice:hunter2secret@db/x refused": "postgres://[credential]@db/x refused",
+		"password => hunter2secret, a => 1":           "password => [secret], a => 1",
+		"password[]=hunter2secret&a=1":                "password[]=[secret]&a=1",
+		`{"password":["hunter2secret"],"a":1}`:        `{"password":["[secret]"],"a":1}`,
+		"Authorization failed: ApiKey hunter2-secret": "Authorization failed: ApiKey [credential]",
+
 		// Masked, but nobody is called for it: it may as well be an id.
 		"txn-4423324568036714 failed":               "txn-[number] failed",
 		"request_id=4111111111111111":               "request_id=[number]",
@@ -184,7 +196,7 @@ func TestText(t *testing.T) {
 
 		// What must stay.
 		"pin: failed": "", "Root=1-67891233-abcdef012345678912345678": "", "z 9f2c51aa4111111111111111ab2c51aa": "",
-		"okhttp/4.12.0": "",
+		"okhttp/4.12.0": "", "region asiapacificsoutheast": "", "http://10.4.0.9:8443/v1?to=a:b": "", "a &amp b": "", "x[0]: 1": "",
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1":                           "",
 		"Mozilla/5.0 (Linux; Android 14; SM-S918B Build/UP1A.231005.007; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0.6478.122 Mobile Safari/537.36": "",
 		"Instagram 219.0.0.12.117 Android (30/11; 480dpi; 1080x2194; samsung; SM-A525F; a52q; qcom; en_US; 346138365)":                                                      "",
@@ -265,6 +277,32 @@ func TestPath(t *testing.T) {
 		filter(t, false).Worker().Apply(&ev)
 		if got := ev.Str(event.URLPath); got != want {
 			t.Errorf("%.80q\n got %.120q\nwant %.120q", in, got, want)
+		}
+	}
+}
+
+// A number that a log gives for a date is not to be read back from it.
+func TestDates(t *testing.T) {
+	now := time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC)
+	for in, want := range map[string]string{
+		"2026-01-02T03:04:05.678Z": "2026-01-02T03:04:05.678Z",
+		"2027-03-01T00:00:01Z":     "2027-03-01T00:00:01.000Z",
+		"2169-01-16T11:22:47.89Z":  "2169-01-16T00:00:00.000Z", // +62 812-3456-7890 as milliseconds
+		"1989-11-27T04:46:06.789Z": "1989-11-27T00:00:00.000Z",
+		"1969-12-31T23:59:59.999Z": "1969-12-31T00:00:00.000Z",
+	} {
+		at, err := time.Parse(time.RFC3339Nano, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []event.ID{event.ConsentGrantedAt, event.DataRetainUntil} {
+			var ev event.Event
+			ev.SetTime(event.Timestamp, now.UnixNano())
+			ev.SetTime(id, at.UnixNano())
+			filter(t, false).Worker().Apply(&ev)
+			if got := time.Unix(0, ev.Time(id)).UTC().Format("2006-01-02T15:04:05.000Z"); got != want {
+				t.Errorf("%s %s: %s, want %s", id, in, got, want)
+			}
 		}
 	}
 }

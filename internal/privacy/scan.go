@@ -107,6 +107,7 @@ func plain(s string) bool { return len(s) < 6 }
 func (sc *scanner) detect(s string, t *traits, text bool) {
 	if t.has(isAt) {
 		sc.emails(s)
+		sc.userinfos(s)
 	}
 	if t.grouped >= minGrouped {
 		sc.numbers(s, text)
@@ -145,6 +146,7 @@ func (sc *scanner) secrets(s string, t *traits, blobs bool) {
 	}
 	sc.schemes(s)
 	sc.pems(s)
+	sc.userinfos(s)
 }
 
 // emails finds local@domain.tld.

@@ -69,6 +69,21 @@ func (sc *scanner) schemes(s string) {
 	}
 }
 
+// userinfos finds user:password before the @ of a URL.
+func (sc *scanner) userinfos(s string) {
+	for i := 0; ; {
+		at := strings.Index(s[i:], "://")
+		if at < 0 {
+			return
+		}
+		from := i + at + len("://")
+		end := strings.IndexAny(s[from:], "@/ \"'<>")
+		if i = from; end > 0 && s[from+end] == '@' && strings.IndexByte(s[from:from+end], ':') >= 0 {
+			sc.add(from, from+end, kindCredential)
+		}
+	}
+}
+
 // lowerWord tells whether s is a word in running text: "Basic authentication failed".
 func lowerWord(s string) bool {
 	for i := range len(s) {
@@ -80,7 +95,7 @@ func lowerWord(s string) bool {
 }
 
 func schemeBefore(s string) bool {
-	for _, name := range [...]string{"bearer", "basic", "negotiate"} {
+	for _, name := range [...]string{"bearer", "basic", "negotiate", "apikey"} {
 		if len(s) >= len(name) && hasFoldPrefix(s[len(s)-len(name):], name) {
 			return len(s) == len(name) || class[s[len(s)-len(name)-1]]&isAlnum == 0
 		}
@@ -98,7 +113,7 @@ func (sc *scanner) assignments(s string) {
 			continue
 		}
 		end := i
-		for end > 0 && i-end < 8 && (s[end-1] == ' ' || s[end-1] == '"' || s[end-1] == '\'' || s[end-1] == '\\') {
+		for end > 0 && i-end < 8 && strings.IndexByte(" \"'\\[]", s[end-1]) >= 0 {
 			end--
 		}
 		start := end
@@ -126,7 +141,10 @@ func (sc *scanner) assignments(s string) {
 // with several values, to the end.
 func valueAfter(s string, i int, header bool) (from, to int) {
 	quote := byte(0)
-	for from = i; from < len(s) && (s[from] == ' ' || s[from] == '"' || s[from] == '\'' || s[from] == '\\'); from++ {
+	if i < len(s) && s[i] == '>' { // => of Ruby and PHP
+		i++
+	}
+	for from = i; from < len(s) && strings.IndexByte(" \"'\\[", s[from]) >= 0; from++ {
 		if s[from] == '"' || s[from] == '\'' {
 			if quote != 0 {
 				return from, from // nothing between the quotes

@@ -8,6 +8,7 @@ type treatment uint8
 
 const (
 	keep           treatment = iota // booleans, dates, and numbers that liveward counts
+	date                            // dates from the log: exact where they are near the call's
 	measure                         // numbers from the log: within what can be measured
 	closed                          // one of the table's values, else cleared
 	chosen                          // from configuration or from liveward itself: scanned for secrets alone
@@ -44,6 +45,8 @@ func treatmentOf(id event.ID) treatment {
 		return keep
 	case event.LivewardPrivacyDropped:
 		return kindList
+	case event.ConsentGrantedAt, event.DataRetainUntil:
+		return date
 	case event.LivewardMappingGap:
 		return identifierList
 	case event.TLSVersion, event.ClientGeoCountry, event.ClientGeoRegion:
