@@ -94,6 +94,10 @@ func (c *Collector) goOn(ctx context.Context, t *tail, positions []event.Positio
 	case anchor == len(list):
 	case anchor >= 0:
 		newer = newerThan(list, anchor)
+		if n := len(list) - anchor - 1 - len(newer); n > 0 {
+			c.log.Warn("rotated files are not read: their names say that they are newer than the one that was read last, their times that they are older",
+				"path", t.path, "files", n, "last", list[anchor].name)
+		}
 	case maxTime > 0:
 		newer = writtenSince(list, maxTime)
 	case len(list) > 0:

@@ -33,9 +33,10 @@ func (c *Collector) locate(ctx context.Context, m mark, list []candidate, taken 
 	return short, nil
 }
 
-// newerThan are the candidates after index i; neither their place nor their time may say otherwise.
+// newerThan are the candidates after index i; neither their place nor their time may say otherwise. The
+// time of an archive says little: it may be that of its making.
 func newerThan(list []candidate, i int) []candidate {
-	return slices.DeleteFunc(slices.Clone(list[i+1:]), func(x candidate) bool { return x.st.mtime < list[i].st.mtime })
+	return slices.DeleteFunc(slices.Clone(list[i+1:]), func(x candidate) bool { return !list[i].gz && x.st.mtime < list[i].st.mtime })
 }
 
 // writtenSince are the candidates written to at a time, in nanoseconds, or later.

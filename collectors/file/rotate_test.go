@@ -126,6 +126,20 @@ func TestResume(t *testing.T) {
 			}
 			return 0
 		}},
+		{name: "rotated, compressed later by what keeps no time", down: func(t *testing.T, w *writer) int {
+			for range 2 {
+				w.lines(10)
+				w.rename()
+				w.reopen()
+			}
+			w.lines(10)
+			compress(t, w.path+".2")
+			late := time.Now().Add(time.Hour)
+			if err := os.Chtimes(w.path+".2.gz", late, late); err != nil {
+				t.Fatal(err)
+			}
+			return 0
+		}},
 		{name: "copied and truncated", down: func(_ *testing.T, w *writer) int {
 			w.lines(10)
 			w.copyTruncate()
