@@ -20,8 +20,9 @@ func replayCommand() *cobra.Command {
 		Use:   "replay --rules DIR --format FORMAT FILE…",
 		Short: "Run whole logs through parse, privacy, match and windows, and print the alerts",
 		Long: `Replay runs whole files in one go, without a daemon, with the agent's own stages and windows: the
-same lines give the same alerts, byte for byte, every time. Files are merged by time; gzip is
-unpacked. Alerts are NDJSON, each line the alert document itself.`,
+same lines give the same alerts, byte for byte, every time. The rotated files of one log, told by
+their names, are read one after another, the oldest first, in whatever order they are given; logs
+are merged by time; gzip is unpacked. Alerts are NDJSON, each line the alert document itself.`,
 		Example: `  liveward replay --rules rules.d --format nginx_json access.json
   liveward replay -c liveward.yaml --source gateway --alerts alerts.ndjson --events events.ndjson access.json access.json.1`,
 		Args: atLeastOne("file"),

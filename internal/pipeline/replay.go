@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/liveward/liveward/collectors/file"
 	"github.com/liveward/liveward/collectors/file/split"
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/join"
@@ -19,7 +20,8 @@ import (
 // Replay runs whole files through the stages and the windows in one go, without a journal. It is
 // the agent's own processor and windows: the same lines give the same alerts.
 //
-// Files are merged by time; a file's source ends with the file. Skew is not judged: a bare file does
+// The files of one log are read one after another, the oldest first, as the agent has read them; logs are
+// merged by time, and a log's source ends with its last file. Skew is not judged: a bare file does
 // not say when it was read.
 type Replay struct {
 	// Source is liveward.source of the events: with the name the agent uses, ids are the agent's.
@@ -60,15 +62,16 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 	if r.Rules != nil {
 		windows = rules.NewWindows(r.Rules.Rules(), r.Rules.Hash(), r.Windows)
 	}
-	files := make([]*replayFile, 0, len(paths))
+	logs := file.Logs(paths)
+	files := make([]*replayLog, 0, len(logs))
 	defer func() {
 		for _, f := range files {
 			err = errors.Join(err, f.close())
 		}
 	}()
 	joins := r.newJoins()
-	for _, path := range paths {
-		f, err := r.openFile(path, joins != nil)
+	for _, log := range logs {
+		f, err := r.newLog(log, joins != nil)
 		if err != nil {
 			return res, err
 		}
@@ -91,7 +94,7 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 		}
 		signals.Reset()
 		if err := r.chunk(files[at], at, &signals, joins, &res); err != nil {
-			return res, fmt.Errorf("%s: %w", files[at].pos.Path, err)
+			return res, fmt.Errorf("%s: %w", files[at].path, err)
 		}
 		for i, f := range files {
 			positions[i] = f.pos
@@ -165,14 +168,21 @@ func (r *Replay) fire(fired []rules.Fired, res *ReplayResult) error {
 	return nil
 }
 
-// chunk processes the next lines of one file.
-func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, joins *joining, res *ReplayResult) error {
+// chunk processes the next lines of one log, all of one file.
+func (r *Replay) chunk(f *replayLog, index int, signals *event.SignalBuffer, joins *joining, res *ReplayResult) error {
+	if f.ended {
+		if err := f.nextFile(); err != nil {
+			return err
+		}
+	}
 	for range replayChunk {
 		offset := f.pos.End
 		data, oversize, n, err := f.next(r.MaxLine)
 		f.pos.End += int64(n)
 		if errors.Is(err, io.EOF) {
-			f.pos.Done, f.pos.Idle = true, true
+			f.ended = true
+			f.pos.Done = len(f.later) == 0
+			f.pos.Idle = f.pos.Done
 			break
 		}
 		if err != nil {
@@ -195,7 +205,7 @@ func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, jo
 			if err != nil {
 				return err
 			}
-			e.File, e.Line = f.pos.Path, f.lines
+			e.File, e.Line = f.path, f.lines
 			if err := r.Explain(&e); err != nil {
 				return err
 			}
@@ -211,18 +221,23 @@ func (r *Replay) chunk(f *replayFile, index int, signals *event.SignalBuffer, jo
 	return nil
 }
 
-// replayFile is a file on its way through a replay.
-type replayFile struct {
+// replayLog is a log on its way through a replay.
+type replayLog struct {
 	pos    event.Position
 	proc   *Processor
+	open   func(string) (io.ReadCloser, error)
+	path   string   // of the file that is read
+	later  []string // files that come after it
+	ended  bool     // it was read to its end
 	file   io.Closer
 	closer io.Closer
 	r      *bufio.Reader
 	long   []byte // a line longer than the reader's buffer
-	lines  int
+	lines  int    // of the file
 }
 
-func (r *Replay) openFile(path string, joins bool) (*replayFile, error) {
+// newLog opens the first file of a log. That the others are there is seen now, not after a million lines.
+func (r *Replay) newLog(log file.Log, joins bool) (*replayLog, error) {
 	proc, err := r.New()
 	if err != nil {
 		return nil, err
@@ -232,26 +247,48 @@ func (r *Replay) openFile(path string, joins bool) (*replayFile, error) {
 	}
 	proc.Undocumented = r.Document == nil && r.Explain == nil
 	proc.SetRules(r.Rules)
-	f := &replayFile{proc: proc, pos: event.Position{Source: r.Source, Path: path, Ordinal: 1}}
-	open := r.Open
-	if open == nil {
-		open = openPath
+	f := &replayLog{proc: proc, open: r.Open, later: log.Files, pos: event.Position{Source: r.Source, Path: log.Path}}
+	if f.open == nil {
+		f.open = openPath
 	}
-	src, err := open(path)
+	for _, path := range log.Files[1:] {
+		src, err := f.open(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := src.Close(); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return f, f.nextFile()
+}
+
+// nextFile goes on with the next file of the log, which must have one.
+func (f *replayLog) nextFile() error {
+	if err := f.close(); err != nil {
+		return err
+	}
+	f.path, f.later = f.later[0], f.later[1:]
+	f.ended, f.lines, f.file, f.closer = false, 0, nil, nil
+	f.pos.Ordinal++
+	f.pos.Fingerprint, f.pos.End = event.Hash{}, 0
+	src, err := f.open(f.path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	f.file = src
 	f.r = bufio.NewReaderSize(src, 1<<20)
-	if magic, err := f.r.Peek(2); strings.HasSuffix(path, ".gz") || (err == nil && magic[0] == 0x1f && magic[1] == 0x8b) {
+	if magic, err := f.r.Peek(2); strings.HasSuffix(f.path, ".gz") || (err == nil && magic[0] == 0x1f && magic[1] == 0x8b) {
 		z, err := gzip.NewReader(f.r)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.close())
+			err = errors.Join(fmt.Errorf("%s: %w", f.path, err), f.close())
+			f.file = nil
+			return err
 		}
 		f.closer = z
 		f.r = bufio.NewReaderSize(z, 1<<20)
 	}
-	return f, nil
+	return nil
 }
 
 // openPath opens a file, or standard input, which stays open.
@@ -262,7 +299,7 @@ func openPath(path string) (io.ReadCloser, error) {
 	return os.Open(path)
 }
 
-func (f *replayFile) close() error {
+func (f *replayLog) close() error {
 	var errs []error
 	if f.closer != nil {
 		errs = append(errs, f.closer.Close())
@@ -274,7 +311,7 @@ func (f *replayFile) close() error {
 }
 
 // next returns the next line without its ending, cut at limit, and the number of bytes it took.
-func (f *replayFile) next(limit int) (line []byte, oversize bool, n int, err error) {
+func (f *replayLog) next(limit int) (line []byte, oversize bool, n int, err error) {
 	f.long = f.long[:0]
 	for {
 		part, err := f.r.ReadSlice('\n')
