@@ -75,12 +75,9 @@ func canonicalEntry(t ListType, text string) (string, error) {
 
 // parsePrefix reads a network, or an address as a network of one.
 func parsePrefix(text string) (netip.Prefix, error) {
-	p, err := event.ParseNetwork(text)
+	p, err := event.ParseOwnNetwork(text)
 	if err != nil {
 		return p, fmt.Errorf("%q is %w", text, err)
-	}
-	if p.Masked() != p {
-		return netip.Prefix{}, fmt.Errorf("%q has bits behind its mask; did you mean %s?", text, p.Masked())
 	}
 	return p, nil
 }

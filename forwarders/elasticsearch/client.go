@@ -168,5 +168,5 @@ func connectionError(err error) error {
 	case errors.Is(err, errProduct), errors.As(err, &record):
 		return &forwarders.ConfigError{Kind: forwarders.Protocol, Err: fmt.Errorf("connect to elasticsearch: %w", err)}
 	}
-	return fmt.Errorf("elasticsearch: %w", err)
+	return fmt.Errorf("connect to elasticsearch: %w", err)
 }

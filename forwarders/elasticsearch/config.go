@@ -105,7 +105,7 @@ func checkURL(raw string, allowPlaintext bool) error {
 	case u.RawQuery != "" || u.Fragment != "":
 		return fmt.Errorf("URL of host %s: must not have a query or fragment", u.Host)
 	case u.Scheme == "http" && !loopback(u.Hostname()) && !allowPlaintext:
-		return fmt.Errorf("URL of host %s: http only to loopback; use https, or allow plaintext explicitly", u.Host)
+		return fmt.Errorf("URL of host %s: http only to loopback; use https, or set allow_plaintext: true", u.Host)
 	}
 	return nil
 }

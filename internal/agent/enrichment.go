@@ -141,7 +141,7 @@ func addressList(at string, l enrich.ListConfig, format string, networks []strin
 		l.File = ""
 	}
 	for i, s := range networks {
-		prefix, err := event.ParseNetwork(s)
+		prefix, err := event.ParseOwnNetwork(s)
 		if err != nil {
 			f.Problem(fmt.Sprintf("%s.networks[%d]", at, i), fmt.Sprintf("%q is %v", s, err), "")
 			continue

@@ -74,12 +74,12 @@ func (l *inputLoader) secret(key string, ref SecretRef, shortest int) string {
 func (l *inputLoader) networks(key string, list []string) []netip.Prefix {
 	var out []netip.Prefix
 	for i, s := range list {
-		p, err := event.ParseNetwork(s)
+		p, err := event.ParseOwnNetwork(s)
 		if err != nil {
-			l.problem(fmt.Sprintf("%s[%d]", key, i), fmt.Sprintf("%q is no network", s), "use a form like 10.0.0.0/8")
+			l.problem(fmt.Sprintf("%s[%d]", key, i), fmt.Sprintf("%q is %v", s, err), "")
 			continue
 		}
-		out = append(out, p.Masked())
+		out = append(out, p)
 	}
 	return out
 }

@@ -354,12 +354,12 @@ func (p *Plan) enricher(at string, in *InputConfig, f *strict.File) (*enrich.Enr
 		Addresses: p.addresses,
 	}
 	for i, s := range in.TrustedProxies {
-		prefix, err := event.ParseNetwork(s)
+		prefix, err := event.ParseOwnNetwork(s)
 		if err != nil {
-			f.Problem(fmt.Sprintf("%s.trusted_proxies[%d]", at, i), fmt.Sprintf("%q is no network", s), "use a form like 10.0.0.0/8")
+			f.Problem(fmt.Sprintf("%s.trusted_proxies[%d]", at, i), fmt.Sprintf("%q is %v", s, err), "")
 			continue
 		}
-		cfg.TrustedProxies = append(cfg.TrustedProxies, prefix.Masked())
+		cfg.TrustedProxies = append(cfg.TrustedProxies, prefix)
 	}
 	actions := event.FieldOf(event.EventAction).Enum
 	for i, r := range in.Routes {

@@ -54,7 +54,7 @@ func (p *Plan) Preflight(ctx context.Context, now func() time.Time) ([]Finding, 
 		}
 	}
 	if wrong > 0 {
-		return all, fmt.Errorf("wrong: %d of the %d things that were asked about", wrong, len(all))
+		return all, fmt.Errorf("%d of %d checks went wrong", wrong, len(all))
 	}
 	return all, nil
 }

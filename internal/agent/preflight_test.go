@@ -155,7 +155,7 @@ func TestPreflight(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, err := p.Preflight(t.Context(), time.Now)
-	if err == nil || err.Error() != "wrong: 2 of the 5 things that were asked about" {
+	if err == nil || err.Error() != "2 of 5 checks went wrong" {
 		t.Errorf("Preflight returned %v", err)
 	}
 	want := []string{"warning input gw, DIR/gw.log: no such file yet", "ok input alb, queue: may be worked on", "unknown input alb, buckets: none is named", "wrong input bus, server: connect: nats: no servers", "wrong elasticsearch: "}

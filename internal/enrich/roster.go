@@ -201,11 +201,11 @@ func keyHash(n strict.Node) (h [sha256.Size]byte) {
 }
 
 func keyNetwork(n strict.Node) netip.Prefix {
-	p, err := event.ParseNetwork(n.Text())
+	p, err := event.ParseOwnNetwork(n.Text())
 	if err != nil {
-		n.Bad("use a form like 10.0.0.0/8", "allow: no address or network")
+		n.Bad("", "allow: %v", err)
 	}
-	return p.Masked()
+	return p
 }
 
 func keyRevoked(n strict.Node) bool {

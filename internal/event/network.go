@@ -2,6 +2,7 @@ package event
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 )
@@ -33,6 +34,15 @@ func ParseNetwork(s string) (netip.Prefix, error) {
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
 	}
 	return p, nil
+}
+
+// ParseOwnNetwork is ParseNetwork for what people write who answer for it: bits behind the mask are a slip.
+func ParseOwnNetwork(s string) (netip.Prefix, error) {
+	p, err := ParseNetwork(s)
+	if err == nil && p.Masked() != p {
+		return netip.Prefix{}, fmt.Errorf("a network with bits behind its mask; did you mean %s?", p.Masked())
+	}
+	return p, err
 }
 
 // ParseIPv4 reads an IPv4 address in its one text form: four decimal numbers without leading zeros, and

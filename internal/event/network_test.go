@@ -28,3 +28,21 @@ func TestParseNetwork(t *testing.T) {
 	f("", "")
 	f("/", "")
 }
+
+func TestParseOwnNetwork(t *testing.T) {
+	for in, want := range map[string]string{
+		"10.0.0.0/8": "10.0.0.0/8", "203.0.113.7": "203.0.113.7/32", "::ffff:10.0.0.0/104": "10.0.0.0/8", "2001:db8::/32": "2001:db8::/32",
+		"10.0.0.1/8":      "a network with bits behind its mask; did you mean 10.0.0.0/8?",
+		"2001:db8::1/64":  "a network with bits behind its mask; did you mean 2001:db8::/64?",
+		"bank.example/24": "not a network; want a form like 192.0.2.0/24",
+	} {
+		p, err := ParseOwnNetwork(in)
+		got := p.String()
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
