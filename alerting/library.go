@@ -36,6 +36,9 @@ func LoadLibrary(fsys fs.FS, baseURL string) (*Library, error) {
 	lib := &Library{pages: make(map[string]*Playbook)}
 	var problems strict.Problems
 	err := fs.WalkDir(fsys, ".", func(file string, entry fs.DirEntry, err error) error {
+		if file == "." && errors.Is(err, fs.ErrNotExist) {
+			return fs.SkipAll // a folder that is not there has no pages, which is for the rules to say
+		}
 		if err != nil {
 			return fmt.Errorf("read playbooks: %w", err)
 		}

@@ -185,7 +185,7 @@ func LoadRules(dir string, opts rules.Options) (*rules.Set, rules.Problems) {
 // That there is a page is for the rules to see.
 func LintPlaybooks(dir string) rules.Problems {
 	_, err := loadPlaybooks(RulesFS(dir), "")
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
+	if err == nil {
 		return nil
 	}
 	found, ok := errors.AsType[strict.Problems](err)

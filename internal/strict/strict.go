@@ -33,6 +33,9 @@ func (l Level) String() string {
 	return "error"
 }
 
+// MarshalText implements encoding.TextMarshaler: in JSON a level is its word.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
 // Problem is one thing that is wrong with a file, at the place where it stands.
 type Problem struct {
 	File         string
