@@ -96,9 +96,8 @@ What decides is the log alone, so that a replay says what the agent said. How fa
 position: a restart, or a rotation at the same path, changes nothing. What the log does not tell, nobody knows: a quiet log
 that says 02:30 in the first pass and 02:30 or 02:40 in the second, with nothing between, has no step back, and of one that begins in
 that hour nobody knows in which pass. Such lines are of the first pass, an hour early if they were of the second, until 03:00. A
-file that is replayed by itself begins anew, and so does each of several: give the parts of a log that was rotated in that hour to
-` + "`replay`" + ` as one. Where lines are read as they are written, what would lie in the future is never
-taken for a second pass.
+file that is replayed by itself begins anew: give all files of a log that was rotated in that hour to one ` + "`replay`" + `. Where lines are
+read as they are written, what would lie in the future is never taken for a second pass.
 
 A time that clocks skip when they go forward, which no clock has shown, is read as if they had not yet: 02:30 is when
 they show 03:30. Other times without a zone in the same line (` + "`consent.granted_at`" + `) are the later of the two, unless that lies
