@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -164,6 +165,7 @@ func (c *Collector) look(ctx context.Context, t *tail, poll bool) {
 	case errors.Is(err, fs.ErrNotExist):
 		if l := t.live(); l != nil {
 			l.live = false
+			c.follow(t, l)
 		}
 	case err != nil:
 		c.complain(t, err)
@@ -191,6 +193,19 @@ func (c *Collector) look(ctx context.Context, t *tail, poll bool) {
 		}
 	}
 	c.advance(t)
+}
+
+// follow opens a file that was closed to save descriptors, and renamed since: what was written to it between
+// the two would be missed, for nobody would look at it again.
+func (c *Collector) follow(t *tail, g *generation) {
+	if g.src != nil || g.finished {
+		return
+	}
+	list := c.siblings(t)
+	defer release(list)
+	if i := slices.IndexFunc(list, func(x candidate) bool { return x.st.id == g.id }); i >= 0 {
+		c.reopenFrom(g, list[i])
+	}
 }
 
 func (c *Collector) lookLive(ctx context.Context, t *tail, st status) {
