@@ -148,6 +148,7 @@ func BenchmarkHostile(b *testing.B) {
 	for name, atom := range map[string]string{
 		"hex": "12345678a", "hex long": "123456789012345a", "digits": "4 4 4 4 4 4 4 4 4 4-", "names": "token=", "headers": "cookie: a ", "at": "a@a.", "escapes": "%25252540",
 		"pem": "-----BEGIN", "words": "a-b_c.", "iban": "GB82", "hyphens": "4111-1111-", "not UTF-8": "\xff", "key": "sk-a.", "bearer": "bearer ", "token=bearer": "token=bearer ",
+		"elements": "<password", "cdata": "<password><![CDATA[", "options": "-u 'a: --token \"", "domains": "a@[1",
 	} {
 		b.Run(strings.ReplaceAll(name, " ", "_"), func(b *testing.B) {
 			w := fl.Worker()

@@ -141,8 +141,8 @@ func appendClean(dst []byte, s string) []byte {
 	return dst
 }
 
-// fold returns the ASCII character that r is another form of: full-width characters, the digits of other
-// scripts, and the spaces and hyphens of typography, in which a number would pass unseen.
+// fold returns the ASCII character that r is another form of: full-width characters, those of mathematics, the digits
+// of other scripts, and the spaces and hyphens of typography, in which a number would pass unseen.
 func fold(r rune) byte {
 	switch {
 	case r >= 0xff01 && r <= 0xff5e:
@@ -155,6 +155,11 @@ func fold(r rune) byte {
 		return '@'
 	case r == 0x2024, r == 0xfe52: // dots
 		return '.'
+	case r >= 0x1d400 && r <= 0x1d6a3: // letters of mathematics: thirteen alphabets, upper and lower case
+		n := byte((r - 0x1d400) % 52)
+		return n%26 + 'A' + n/26*('a'-'A')
+	case r >= 0x1d7ce && r <= 0x1d7ff:
+		return byte((r-0x1d7ce)%10) + '0'
 	}
 	for _, zero := range [...]rune{0x660, 0x6f0, 0x966, 0x9e6} { // Arabic, Persian, Devanagari, Bengali
 		if r >= zero && r <= zero+9 {

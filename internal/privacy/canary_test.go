@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -63,10 +64,10 @@ func detectable(t *rapid.T) canary {
 		return whole(rapid.SampledFrom([]string{"sk_live_", "ghp_0123456789", "AKIA", "xoxb-", "bank_prod_"}).Draw(t, "prefix") + alnum(16) + "Z9")
 	case "scheme":
 		v := "zQ9" + alnum(12)
-		return canary{rapid.SampledFrom([]string{"Bearer ", "basic ", "Authorization: Bearer "}).Draw(t, "scheme") + v, []string{v}}
+		return canary{rapid.SampledFrom([]string{"Bearer ", "basic ", "Authorization: Bearer ", "Token ", "-u x:"}).Draw(t, "scheme") + v, []string{v}}
 	case "assignment":
 		v := "zQ9" + alnum(5)
-		return canary{rapid.SampledFrom([]string{"password=", "api_key: ", `"client_secret":"`, "X-Api-Token="}).Draw(t, "name") + v, []string{v}}
+		return canary{rapid.SampledFrom([]string{"password=", "api_key: ", `"client_secret":"`, "X-Api-Token=", "<password>", "--token ", "Bearer:"}).Draw(t, "name") + v, []string{v}}
 	case "pem":
 		v := alnum(30)
 		return canary{"-----BEGIN PRIVATE KEY-----" + v + "-----END PRIVATE KEY-----", []string{v}}
@@ -95,17 +96,18 @@ func wrapped(t *rapid.T, v string) string {
 	return rapid.SampledFrom(around).Draw(t, "before") + v + rapid.SampledFrom([]string{"", " ", ")", `"`, ";", "\x00", " tail"}).Draw(t, "after")
 }
 
-// Where values of a log can stand.
-func places(treats ...treatment) (out []event.ID) {
-	for _, id := range event.Fields() {
-		for _, t := range treats {
-			if treatmentOf(id) == t {
-				out = append(out, id)
-			}
-		}
-	}
-	return out
+// places are the fields of these treatments.
+func places(treats ...treatment) []event.ID {
+	return slices.DeleteFunc(event.Fields(), func(id event.ID) bool { return !slices.Contains(treats, treatmentOf(id)) })
 }
+
+// placesBut are those of other treatments: one that comes new is not forgotten.
+func placesBut(treats ...treatment) []event.ID {
+	return slices.DeleteFunc(event.Fields(), func(id event.ID) bool { return slices.Contains(treats, treatmentOf(id)) })
+}
+
+// notFromLogs have no text, or what the configuration chooses.
+var notFromLogs = []treatment{keep, date, measure, chosen, chosenList}
 
 func plant(ev *event.Event, id event.ID, v string) {
 	if event.FieldOf(id).Type == event.Keywords {
@@ -113,10 +115,6 @@ func plant(ev *event.Event, id event.ID, v string) {
 		return
 	}
 	ev.SetString(id, v)
-}
-
-var everyPlace = []treatment{
-	closed, code, text, identifier, joined, tenant, urlPath, address, pseudonym, transient, closedList, identifierList, addressList, kindList, derived,
 }
 
 func absent(t *rapid.T, doc []byte, c canary, what string) {
@@ -141,7 +139,7 @@ func canaryNeverPasses(t *rapid.T) {
 	for range rapid.IntRange(1, 3).Draw(t, "events") {
 		ev.Reset()
 		c := detectable(t)
-		all := places(everyPlace...)
+		all := placesBut(notFromLogs...)
 		for range rapid.IntRange(1, 5).Draw(t, "places") {
 			id := rapid.SampledFrom(all).Draw(t, "field")
 			v := wrapped(t, c.value)
@@ -203,7 +201,7 @@ func copyNeverPasses(t *rapid.T) {
 		default:
 			ev.SetString(id, raw)
 		}
-		targets := places(code, text, identifier, joined, urlPath, address, identifierList, addressList, closed, closedList)
+		targets := placesBut(append(notFromLogs, tenant, pseudonym, transient, derived)...)
 		if weak {
 			targets = places(text, urlPath)
 		}

@@ -20,8 +20,9 @@
 //  4. anything its detectors recognise, in any field that comes from the log: e-mail addresses,
 //     telephone numbers (+ and 8 to 15 digits; 00…, 08… and 628…), payment card numbers, IBANs,
 //     national numbers (NIK, CPF, Aadhaar, SSN), JSON web tokens, PEM blocks, keys with a known prefix,
-//     credentials after Bearer, Basic or a name such as password=, or before the @ of a URL, images and
-//     base64 of 64 bytes or more, and unexplained random text of 40 bytes or more (24 in text where cases and digits mix);
+//     credentials after Bearer, Basic, a name such as password=, <password> or --password, or before the @
+//     of a URL, images and base64 of 64 bytes or more, and unexplained random text of 40 bytes or more (24
+//     in text where cases and digits mix);
 //  5. a number from the log with more digits than its field has a use for; of a date that is far from the
 //     call's, more than the day.
 //

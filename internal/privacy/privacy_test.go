@@ -185,6 +185,19 @@ func TestText(t *testing.T) {
 		`{"password":["hunter2secret"],"a":1}`:        `{"password":["[secret]"],"a":1}`,
 		"Authorization failed: ApiKey hunter2-secret": "Authorization failed: ApiKey [credential]",
 
+		"<login><password>hunter2</password></login>":            "<login><password>[secret]</password></login>",
+		`<ns:ApiKey type="x">a&amp;b c</ns:ApiKey> x`:            `<ns:ApiKey type="x">[secret]</ns:ApiKey> x`,
+		"&lt;password&gt;hunter2&lt;/password&gt;":               "&lt;password&gt;[secret]&lt;/password&gt;",
+		"<Secret><![CDATA[a<b>c]]></Secret> <pin>4711</pin>":     "<Secret><![CDATA[[secret]]]></Secret> <pin>[secret]</pin>",
+		"<password>hunter2":                                      "<password>[secret]",
+		"Token hunter2-abc refused, Bearer:hunter2":              "Token [credential] refused, Bearer:[secret]",
+		"curl -u alice:hunter2 https://x/":                       "curl -u [credential] https://x/",
+		`curl --user "alice:hunter 2" x`:                         `curl --user "[credential]" x`,
+		"psql --password hunter2 --api-key 'abc def' --token -v": "psql --password [secret] --api-key '[secret]' --token -v",
+
+		"mail jane.roe@[192.0.2.1] or j@[IPv6:2001:db8::1]": "mail [email] or [email]",
+		"mail 𝐣𝑎𝗻𝙚@𝔟𝖆𝓃𝚔.example, card 𝟒𝟙𝟣𝟭𝟷11111111111":     "mail [email], card [pan]",
+
 		// Masked, but nobody is called for it: it may as well be an id.
 		"txn-4423324568036714 failed":               "txn-[number] failed",
 		"request_id=4111111111111111":               "request_id=[number]",
@@ -195,7 +208,9 @@ func TestText(t *testing.T) {
 		"at 09:12 +0700 12345678":                   "",
 
 		// What must stay.
-		"pin: failed": "", "Root=1-67891233-abcdef012345678912345678": "", "z 9f2c51aa4111111111111111ab2c51aa": "",
+		"pin: failed": "", "<pin>failed</pin>": "", "<password></password><a>b</a>": "", "token expired_at=1773454364": "", "CSRF token mismatch": "",
+		"run --user alice": "", "-u x y": "", "a < b > c": "", "x@[file]": "", "<passwords": "",
+		"Root=1-67891233-abcdef012345678912345678": "", "z 9f2c51aa4111111111111111ab2c51aa": "",
 		"okhttp/4.12.0": "", "region asiapacificsoutheast": "", "http://10.4.0.9:8443/v1?to=a:b": "", "a &amp b": "", "x[0]: 1": "",
 		"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1":                           "",
 		"Mozilla/5.0 (Linux; Android 14; SM-S918B Build/UP1A.231005.007; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/126.0.6478.122 Mobile Safari/537.36": "",

@@ -124,6 +124,9 @@ func (sc *scanner) detect(s string, t *traits, text bool) {
 	if t.has(isAssign) {
 		sc.assignments(s)
 	}
+	if t.seen&hasForeign != 0 {
+		sc.elements(s)
+	}
 	if t.seen&hasSpace != 0 {
 		sc.schemes(s)
 	}
@@ -144,12 +147,13 @@ func (sc *scanner) secrets(s string, t *traits, blobs bool) {
 	if t.has(isAssign) {
 		sc.assignments(s)
 	}
+	sc.elements(s)
 	sc.schemes(s)
 	sc.pems(s)
 	sc.userinfos(s)
 }
 
-// emails finds local@domain.tld.
+// emails finds local@domain.tld and local@[192.0.2.1].
 func (sc *scanner) emails(s string) {
 	for at := strings.IndexByte(s, '@'); at >= 0 && at < len(s); {
 		start := at
@@ -169,7 +173,11 @@ func (sc *scanner) emails(s string) {
 		if dot >= end-1 {
 			dot = strings.LastIndexByte(s[at:end], '.') + at
 		}
-		if start < at && dot > at+1 && end-dot > 2 && class[s[dot+1]]&isDigit == 0 {
+		if end == at+1 && start < at {
+			if end = literalEnd(s, end); end > 0 {
+				sc.add(start, end, kindEmail)
+			}
+		} else if start < at && dot > at+1 && end-dot > 2 && class[s[dot+1]]&isDigit == 0 {
 			sc.add(start, end, kindEmail)
 		}
 		next := strings.IndexByte(s[at+1:], '@')
@@ -178,6 +186,16 @@ func (sc *scanner) emails(s string) {
 		}
 		at += 1 + next
 	}
+}
+
+// literalEnd returns where an address in brackets ends that stands in the place of a domain at i, or 0.
+func literalEnd(s string, i int) int {
+	const longest = len("[IPv6:]") + 45
+	end := strings.IndexByte(s[i:min(len(s), i+longest)], ']')
+	if end < 0 || s[i] != '[' || !strings.ContainsAny(s[i:i+end], ".:") {
+		return 0
+	}
+	return i + end + 1
 }
 
 func localByte(c byte) bool {

@@ -45,21 +45,24 @@ func dashed(s string, i int, word string) int {
 	}
 }
 
-// schemes finds what follows Bearer, Basic and Digest.
+// schemes finds what follows the name of a scheme, such as Bearer, or an option of a command.
 func (sc *scanner) schemes(s string) {
 	for i := strings.IndexByte(s, ' '); i >= 0 && i < len(s); {
 		end := i
 		for i < len(s) && s[i] == ' ' {
 			i++
 		}
-		if schemeBefore(s[:end]) {
-			j := i
-			for j < len(s) && (class[s[j]]&isToken != 0 || s[j] == '=') {
-				j++
-			}
-			if j-i >= 6 && !lowerWord(strings.TrimRight(s[i:j], ".")) {
+		switch before := s[:end]; {
+		case schemeBefore(before):
+			if j := credentialEnd(s, i); j-i >= 6 && !lowerWord(strings.TrimRight(s[i:j], ".")) {
 				sc.add(i, j, kindCredential)
 			}
+		case endsInWord(before, "token"): // more often a word of running text than a scheme
+			if j := credentialEnd(s, i); j-i >= 6 && strings.ContainsAny(s[i:j], "0123456789") && strings.IndexByte(strings.TrimRight(s[i:j], "="), '=') < 0 {
+				sc.add(i, j, kindCredential)
+			}
+		default:
+			sc.option(s, before, i)
 		}
 		next := strings.IndexByte(s[i:], ' ')
 		if next < 0 {
@@ -67,6 +70,77 @@ func (sc *scanner) schemes(s string) {
 		}
 		i += next
 	}
+}
+
+// credentialEnd returns where the credential at i ends.
+func credentialEnd(s string, i int) int {
+	for i < len(s) && (class[s[i]]&isToken != 0 || s[i] == '=') {
+		i++
+	}
+	return i
+}
+
+// option finds the value at i of an option of a command, where before ends in one: -u name:password of curl,
+// --password and the like.
+func (sc *scanner) option(s, before string, i int) {
+	name := before[nameStart(before, len(before)):]
+	if len(name) < 2 || name[0] != '-' {
+		return
+	}
+	from, to := valueAfter(s, i, false)
+	switch {
+	case name == "-u", name == "--user", name == "--proxy-user":
+		if strings.IndexByte(s[from:to], ':') > 0 {
+			sc.add(from, to, kindCredential)
+		}
+	case name[1] == '-' && secretName(name[2:]):
+		if to-from >= 3 && s[from] != '-' {
+			sc.add(from, to, kindSecret)
+		}
+	}
+}
+
+// elements finds the content of an XML element such as <password>, up to the next tag.
+func (sc *scanner) elements(s string) {
+	for i := strings.IndexByte(s, '<'); i >= 0; {
+		i++
+		end := i
+		for end < len(s) && end-i < 64 && (class[s[end]]&isAlnum != 0 || strings.IndexByte("_-.:", s[end]) >= 0) {
+			end++
+		}
+		name := s[i:end]
+		name = name[strings.LastIndexByte(name, ':')+1:]
+		if short := shortSecret(name); short || secretName(name) {
+			if open := strings.IndexByte(cut(s[end:], maxAttributes), '>'); open >= 0 {
+				from, to := content(s, end+open+1)
+				if to-from >= 3 && (!short || !known(s[from:to])) {
+					sc.add(from, to, kindSecret)
+				}
+				i = to
+			}
+		}
+		next := strings.IndexByte(s[i:], '<')
+		if next < 0 {
+			return
+		}
+		i += next
+	}
+}
+
+// maxAttributes bounds what stands between the name of an element and the end of its tag.
+const maxAttributes = 256
+
+// content returns where the text of an element stands whose tag ends at i.
+func content(s string, i int) (from, to int) {
+	const cdata = "<![cdata["
+	stop := "<"
+	if hasFoldPrefix(s[i:], cdata) {
+		i, stop = i+len(cdata), "]]>"
+	}
+	if n := strings.Index(s[i:], stop); n >= 0 {
+		return i, i + n
+	}
+	return i, len(s)
 }
 
 // userinfos finds user:password before the @ of a URL.
@@ -96,11 +170,17 @@ func lowerWord(s string) bool {
 
 func schemeBefore(s string) bool {
 	for _, name := range [...]string{"bearer", "basic", "negotiate", "apikey"} {
-		if len(s) >= len(name) && hasFoldPrefix(s[len(s)-len(name):], name) {
-			return len(s) == len(name) || class[s[len(s)-len(name)-1]]&isAlnum == 0
+		if endsInWord(s, name) {
+			return true
 		}
 	}
 	return false
+}
+
+// endsInWord tells whether the last word of s is this one, which is lower case.
+func endsInWord(s, word string) bool {
+	at := len(s) - len(word)
+	return at >= 0 && hasFoldPrefix(s[at:], word) && (at == 0 || class[s[at-1]]&isAlnum == 0)
 }
 
 // scheme tells whether s is the name of a scheme and nothing else.
@@ -116,11 +196,7 @@ func (sc *scanner) assignments(s string) {
 		for end > 0 && i-end < 8 && strings.IndexByte(" \"'\\[]", s[end-1]) >= 0 {
 			end--
 		}
-		start := end
-		for start > 0 && end-start < 32 && (class[s[start-1]]&isAlnum != 0 || s[start-1] == '_' || s[start-1] == '-') {
-			start--
-		}
-		name := s[start:end]
+		name := s[nameStart(s, end):end]
 		short := shortSecret(name)
 		if !short && !secretName(name) {
 			continue
@@ -134,6 +210,15 @@ func (sc *scanner) assignments(s string) {
 			i = to - 1
 		}
 	}
+}
+
+// nameStart returns where the name begins that ends at end.
+func nameStart(s string, end int) int {
+	start := end
+	for start > 0 && end-start < 32 && (class[s[start-1]]&isAlnum != 0 || s[start-1] == '_' || s[start-1] == '-') {
+		start--
+	}
+	return start
 }
 
 // valueAfter returns where the value that begins at or after i stands: what is quoted up to its quote,
@@ -201,7 +286,7 @@ func secretName(name string) bool {
 	}
 	for _, suffix := range [...]string{
 		"apikey", "api_key", "api-key", "token", "secret", "password", "passwd", "pwd", "passphrase",
-		"authorization", "cookie", "private_key", "privatekey", "signature", "credential", "credentials", "access_key", "accesskey",
+		"authorization", "cookie", "private_key", "privatekey", "bearer", "signature", "credential", "credentials", "access_key", "accesskey",
 	} {
 		if len(name) >= len(suffix) && hasFoldPrefix(name[len(name)-len(suffix):], suffix) {
 			return true
