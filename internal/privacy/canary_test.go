@@ -201,7 +201,7 @@ func copyNeverPasses(t *rapid.T) {
 		default:
 			ev.SetString(id, raw)
 		}
-		targets := placesBut(append(notFromLogs, tenant, pseudonym, transient, derived)...)
+		targets := placesBut(append(notFromLogs, tenant, pseudonym, transient, derived, kindList)...)
 		if weak {
 			targets = places(text, urlPath)
 		}

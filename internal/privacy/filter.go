@@ -180,7 +180,7 @@ func (w *Worker) field(id event.ID) {
 		if id == event.EventID && hashLike(s) {
 			return
 		}
-		if m := w.memo(id, s); !m.holds(s) {
+		if m, clean := w.remembered(id, s, nobody); !clean {
 			w.set(id, m, s, w.chosen(id, s))
 		}
 	case code:
@@ -194,7 +194,7 @@ func (w *Worker) field(id event.ID) {
 		}
 	case text:
 		s := ev.Str(id)
-		if m := w.memo(id, s); !m.holds(s) || w.copied(s, &m.traits, everyone) {
+		if m, clean := w.remembered(id, s, everyone); !clean {
 			w.set(id, m, s, w.text(s, maxText, everyone))
 		}
 	case identifier, joined, single, tenant:
@@ -205,7 +205,7 @@ func (w *Worker) field(id event.ID) {
 	case urlPath:
 		s := ev.Str(id)
 		// A path that is remembered as clean may hold what is the session's id now.
-		if m := w.memo(id, s); !m.holds(s) || w.inSession(s) || w.copied(s, &m.traits, everyone) {
+		if m, clean := w.remembered(id, s, everyone); !clean || w.inSession(s) {
 			w.set(id, m, s, w.path(s))
 		}
 	case address:
@@ -225,13 +225,14 @@ func (w *Worker) field(id event.ID) {
 	}
 }
 
-// memo is where a clean value of the field is remembered: most fields have few values, and take
-// turns with them.
-func (w *Worker) memo(id event.ID, s string) *memo {
+// remembered tells whether nothing was found in this value of the field before, and now no copy of a raw value of this
+// event stands in it. m is where a clean value is kept: most fields have few values, and take turns with them.
+func (w *Worker) remembered(id event.ID, s string, who searched) (m *memo, clean bool) {
 	if w.clean[id] == nil {
 		w.clean[id] = new([memos]memo)
 	}
-	return &w.clean[id][placeOf(s)%memos]
+	m = &w.clean[id][placeOf(s)%memos]
+	return m, m.holds(s) && !w.needles.overflow && !w.copied(s, &m.traits, who)
 }
 
 // placeOf is where a value is remembered: its length, middle and end tell the values of a field apart.

@@ -29,9 +29,6 @@ func (w *Worker) search(s string, t *traits, who searched) {
 
 // copied tells whether a copy of a raw value stands in s.
 func (w *Worker) copied(s string, t *traits, who searched) bool {
-	if who == everyone && w.needles.overflow {
-		return true
-	}
 	w.sc.reset()
 	w.search(s, t, who)
 	return len(w.sc.spans) > 0
@@ -145,32 +142,31 @@ func (w *Worker) masked(s, raw string, emit, limit int) string {
 
 // identifier returns s where it is a clean identifier, else what stands for it.
 func (w *Worker) identifier(id event.ID, s string) string {
-	treat := w.f.treat[id]
-	raw, seen, t := s, false, &w.traits
+	treat, who := w.f.treat[id], strong
+	if treat == tenant {
+		who = nobody
+	}
 	var m *memo
 	if treat != single {
-		m = w.memo(id, s)
-		if m.holds(s) {
-			seen, t = true, &m.traits
+		var clean bool
+		if m, clean = w.remembered(id, s, who); clean {
+			return s
 		}
+	}
+	if len(s) > scanLimit {
+		// Nothing that long is an identifier.
+		w.found(kindUnscanned)
+		return kindMasks[kindUnscanned]
+	}
+	raw := s
+	if w.traits = survey(s); w.traits.has(isOdd) {
+		raw = w.cleaned(s)
 	}
 	w.sc.reset()
-	if !seen {
-		if len(s) > scanLimit {
-			// Nothing that long is an identifier.
-			w.found(kindUnscanned)
-			return kindMasks[kindUnscanned]
-		}
-		if *t = survey(s); t.has(isOdd) {
-			raw = w.cleaned(s)
-		}
-		w.sc.identifier(raw, t)
-	}
-	if treat != tenant {
-		w.search(raw, t, strong)
-		if w.needles.flooded && len(s) >= minNeedle && !known(s) {
-			w.sc.add(0, len(raw), kindUnscanned)
-		}
+	w.sc.identifier(raw, &w.traits)
+	w.search(raw, &w.traits, who)
+	if who != nobody && w.needles.flooded && len(s) >= minNeedle && !known(s) {
+		w.sc.add(0, len(raw), kindUnscanned)
 	}
 	if spans := w.sc.sorted(); len(spans) > 0 {
 		for _, sp := range spans {
@@ -181,12 +177,9 @@ func (w *Worker) identifier(id event.ID, s string) string {
 		}
 		return kindMasks[spans[0].kind]
 	}
-	if seen {
-		return s
-	}
 	out := w.restrict(raw, s)
 	if out == s && m != nil {
-		m.keep(s, t)
+		m.keep(s, &w.traits)
 	}
 	return out
 }
@@ -317,8 +310,8 @@ func (w *Worker) value(id event.ID, s string) (string, bool) {
 	case closedList:
 		return s, slices.Contains(event.FieldOf(id).Enum, s)
 	case chosenList:
-		m := w.memo(id, s)
-		if m.holds(s) {
+		m, clean := w.remembered(id, s, nobody)
+		if clean {
 			return s, true
 		}
 		out := w.chosen(id, s)
