@@ -236,6 +236,9 @@ func findProgram(t *testing.T, name, pkg string) string {
 	return ""
 }
 
+// patience is how long a gateway may take to start or to log, on a machine that has other things to do.
+const patience = 2 * time.Minute
+
 // startGateway runs a gateway until the test ends, and waits until it listens. What it prints to its
 // standard output goes to a file of that name in dir.
 func startGateway(t *testing.T, dir, listens string, command ...string) {
@@ -260,7 +263,7 @@ func startGateway(t *testing.T, dir, listens string, command ...string) {
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 	t.Cleanup(func() { cancel(); <-exited })
-	for deadline := time.Now().Add(60 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		conn, err := net.Dial("tcp", listens)
 		if err == nil {
 			_ = conn.Close()
@@ -357,17 +360,6 @@ func readSnippet(t *testing.T, name string) string {
 	return string(b)
 }
 
-// freeAddress returns an address on which nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func sendRaw(t *testing.T, addr, text string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -384,7 +376,7 @@ func sendRaw(t *testing.T, addr, text string) {
 // waitForLines reads a log until it has n lines.
 func waitForLines(t *testing.T, file string, n int) [][]byte {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		b, err := os.ReadFile(file)
 		if err == nil && bytes.Count(b, []byte("\n")) >= n {
 			return bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n"))

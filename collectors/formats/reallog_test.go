@@ -5,12 +5,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/liveward/liveward/internal/loopback"
 )
 
 // TestApacheLog reads what the real Apache writes in its usual formats.
 func TestApacheLog(t *testing.T) {
 	upstream, dir := livenessAdapter(t), t.TempDir()
-	plain := freeAddress(t)
+	plain := loopback.Address(t)
 	modules := ""
 	for _, name := range []string{"mpm_event", "authz_core", "proxy", "proxy_http"} {
 		modules += fmt.Sprintf("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", name, name)
@@ -60,7 +62,7 @@ ProxyPass / http://%s/
 func TestCaddyLog(t *testing.T) {
 	upstream, dir := livenessAdapter(t), t.TempDir()
 	writeCertificate(t, dir)
-	plain, secure := freeAddress(t), freeAddress(t)
+	plain, secure := loopback.Address(t), loopback.Address(t)
 	writeFile(t, filepath.Join(dir, "Caddyfile"), fmt.Sprintf(`
 {
 	admin off
@@ -76,15 +78,15 @@ func TestCaddyLog(t *testing.T) {
 	reverse_proxy %s
 }
 http://%s {
-	bind 127.0.0.1
+	bind %s
 	import lv
 }
 https://%s {
-	bind 127.0.0.1
+	bind %s
 	tls cert.pem key.pem
 	import lv
 }
-`, upstream, port(plain), port(secure)))
+`, upstream, port(plain), host(plain), port(secure), host(secure)))
 	startGateway(t, dir, plain, findProgram(t, "caddy", "caddy"), "run", "--config", "Caddyfile")
 
 	calls := newSender(t)
@@ -107,4 +109,5 @@ https://%s {
 	})
 }
 
+func host(address string) string { return address[:strings.LastIndexByte(address, ':')] }
 func port(address string) string { return address[strings.LastIndexByte(address, ':'):] }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/liveward/liveward/internal/loopback"
 )
 
 // envoyProgram finds Envoy: the one in PATH, else the one that tools/deps.sh has put into the cache.
@@ -34,7 +36,7 @@ func TestEnvoySnippet(t *testing.T) {
 	envoy := envoyProgram(t)
 	upstream, dir := livenessAdapter(t), t.TempDir()
 	writeCertificate(t, dir)
-	plain, secure := freeAddress(t), freeAddress(t)
+	plain, secure := loopback.Address(t), loopback.Address(t)
 	var snippet struct {
 		Filters []any `yaml:"http_filters"`
 		Logs    []any `yaml:"access_log"`

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/liveward/liveward/internal/loopback"
 )
 
 // TestHAProxySnippet starts the real HAProxy with the snippet we ship, and reads its HTTP and its
@@ -12,7 +14,7 @@ import (
 func TestHAProxySnippet(t *testing.T) {
 	upstream, dir := livenessAdapter(t), t.TempDir()
 	writeCertificate(t, dir)
-	plain, secure, dead := freeAddress(t), freeAddress(t), freeAddress(t)
+	plain, secure, dead := loopback.Address(t), loopback.Address(t), loopback.Address(t)
 	writeFile(t, filepath.Join(dir, "keys.map"), liveKey+" mobile-onb\n")
 	snippet := readSnippet(t, "haproxy.cfg")
 	frontend := `

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/liveward/liveward/internal/loopback"
 )
 
 // Kong and APISIX are not to be had as packages. Both are Lua inside nginx, and what their snippets say
@@ -19,7 +21,7 @@ func startLua(t *testing.T, dir, rewrite, log string) (plain, secure string) {
 	writeCertificate(t, dir)
 	writeFile(t, filepath.Join(dir, "rewrite.lua"), rewrite)
 	writeFile(t, filepath.Join(dir, "log.lua"), log)
-	plain, secure = freeAddress(t), freeAddress(t)
+	plain, secure = loopback.Address(t), loopback.Address(t)
 	startNginx(t, dir, plain, fmt.Sprintf(`
 load_module /usr/lib/nginx/modules/ndk_http_module.so;
 load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+
+	"github.com/liveward/liveward/internal/loopback"
 )
 
 // nginxTemp keeps nginx's files in its prefix.
@@ -26,7 +28,7 @@ func TestNginxSnippet(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeCertificate(t, dir)
-	plain, secure, dead := freeAddress(t), freeAddress(t), freeAddress(t)
+	plain, secure, dead := loopback.Address(t), loopback.Address(t), loopback.Address(t)
 	startNginx(t, dir, plain, fmt.Sprintf(`
 daemon off; master_process off; pid nginx.pid; error_log error.log notice;
 events {}

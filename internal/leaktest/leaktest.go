@@ -21,7 +21,7 @@ const looks = 40
 func Main(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
-		if err := find(known()...); err != nil {
+		if err := find(looks, known()...); err != nil {
 			_, _ = os.Stderr.WriteString("goroutines are left: " + err.Error() + "\n")
 			code = 1
 		}
@@ -34,14 +34,14 @@ func Check(t testing.TB) {
 	t.Helper()
 	before := append(known(), goleak.IgnoreCurrent())
 	t.Cleanup(func() {
-		if err := find(before...); err != nil {
+		if err := find(looks, before...); err != nil {
 			t.Error("goroutines are left:", err)
 		}
 	})
 }
 
 // find looks until no goroutine is left, and returns those that stay.
-func find(options ...goleak.Option) (err error) {
+func find(looks int, options ...goleak.Option) (err error) {
 	for range looks {
 		if err = goleak.Find(options...); err == nil {
 			return nil
