@@ -94,7 +94,7 @@ func tenRulesDir(b *testing.B) string {
 // plan has the rules of a directory, or the whole pack.
 func plan(b *testing.B, format, rulesDir string) *agent.Plan {
 	b.Helper()
-	p, err := agent.LoadOffline(agent.Offline{Format: format, RulesDir: rulesDir, NeedRules: true})
+	p, err := agent.LoadOffline(agent.Offline{Format: format, Rules: agent.RuleDirs{Dir: rulesDir}, NeedRules: true})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -104,7 +104,9 @@ func isTerminal(w any) bool {
 
 // offlineFlags are the flags of parse and replay.
 type offlineFlags struct {
-	config, format, source, vendor, rules string
+	config, format, source, vendor string
+
+	rules agent.RuleDirs
 }
 
 func (o *offlineFlags) register(cmd *cobra.Command) {
@@ -115,10 +117,16 @@ func (o *offlineFlags) register(cmd *cobra.Command) {
 	f.StringVar(&o.vendor, "vendor", "", "liveness vendor, where the lines do not name it")
 }
 
+// registerRules adds the flags that say which rules.
+func (o *offlineFlags) registerRules(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.rules.Dir, "rules", "", "rule directory (default: the configuration's, else the pack that comes with liveward)")
+	overlayFlag(cmd, &o.rules)
+}
+
 // plan loads what is needed offline, and says on stderr when the development key serves.
 func (o *offlineFlags) plan(cmd *cobra.Command, needRules bool) (*agent.Plan, error) {
 	plan, err := agent.LoadOffline(agent.Offline{
-		Config: o.config, Format: o.format, Source: o.source, Vendor: o.vendor, RulesDir: o.rules, NeedRules: needRules,
+		Config: o.config, Format: o.format, Source: o.source, Vendor: o.vendor, Rules: o.rules, NeedRules: needRules,
 	})
 	if err != nil {
 		return nil, err

@@ -78,7 +78,7 @@ are merged by time; gzip is unpacked. Alerts are NDJSON, each line the alert doc
 		},
 	}
 	in.register(cmd)
-	cmd.Flags().StringVar(&in.rules, "rules", "", "rule directory (default: the configuration's, else the pack that comes with liveward)")
+	in.registerRules(cmd)
 	cmd.Flags().StringVar(&alertsTo, "alerts", "", "write alerts to this file instead of standard output")
 	cmd.Flags().StringVar(&eventsTo, "events", "", "also write every event document to this file")
 	return cmd

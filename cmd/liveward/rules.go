@@ -3,8 +3,11 @@ package main
 import (
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,24 +30,39 @@ func rulesCommand() *cobra.Command {
 	return cmd
 }
 
-func dirOf(a []string) string {
-	if len(a) == 0 {
-		return ""
+// overlayFlag adds the flag that puts a directory of the user's own on top of rules, as rules.overlay does for an agent.
+func overlayFlag(cmd *cobra.Command, dirs *agent.RuleDirs) {
+	cmd.Flags().StringVar(&dirs.Overlay, "overlay", "", "directory of your own on top of the rules, as rules.overlay of a configuration")
+}
+
+// overlayHint says what was probably meant where a directory changes rules that it does not have.
+func overlayHint(cmd *cobra.Command, dirs agent.RuleDirs, problems rules.Problems) error {
+	if dirs.Overlay != "" || !slices.ContainsFunc(problems, func(p rules.Problem) bool { return strings.HasPrefix(p.File, "overlays/") }) {
+		return nil
 	}
-	return a[0]
+	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "liveward: if %s lies on top of the pack that comes with liveward: liveward rules %s --overlay %[1]s\n", dirs.Dir, cmd.Name())
+	return err
+}
+
+// named takes the rule directory of an argument.
+func named(dirs *agent.RuleDirs, a []string) {
+	if len(a) > 0 {
+		dirs.Dir = a[0]
+	}
 }
 
 func rulesLintCommand() *cobra.Command {
 	var strict, asJSON bool
 	var formats []string
 	var retention string
+	var dirs agent.RuleDirs
 	cmd := &cobra.Command{
 		Use:   "lint [DIR]",
 		Short: "Check rules, lists and playbooks; errors point at the character",
-		Long: `Check a rule directory, or the pack that comes with liveward. Errors exit 1; warnings exit 0, or 1
-with --strict. With --format, rules whose fields none of these formats provides are found; with
+		Long: `Check a rule directory, or the pack that comes with liveward, with what --overlay puts on top of it. Errors
+exit 1; warnings exit 0, or 1 with --strict. With --format, rules whose fields none of these formats provides are found; with
 --journal, rules that look back further than the journal keeps.`,
-		Example: "  liveward rules lint rules.d --strict\n  liveward rules lint rules.d --format nginx_json --journal 7d",
+		Example: "  liveward rules lint rules.d --strict\n  liveward rules lint rules.d --format nginx_json --journal 7d\n  liveward rules lint --overlay mine",
 		Args:    atMostOne("directory"),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			opts := rules.Options{Now: time.Now()}
@@ -62,8 +80,9 @@ with --strict. With --format, rules whose fields none of these formats provides 
 				}
 				opts.Retention = keep
 			}
-			set, problems := agent.LoadRules(dirOf(a), opts)
-			problems = append(problems, agent.LintPlaybooks(dirOf(a))...)
+			named(&dirs, a)
+			set, problems := agent.LoadRules(dirs, opts)
+			problems = append(problems, agent.LintPlaybooks(dirs)...)
 			out := cmd.OutOrStdout()
 			errs := len(problems.Errors())
 			if asJSON {
@@ -88,11 +107,12 @@ with --strict. With --format, rules whose fields none of these formats provides 
 				}
 			}
 			if errs > 0 || (strict && len(problems) > 0) {
-				return errSilent
+				return errors.Join(errSilent, overlayHint(cmd, dirs, problems))
 			}
 			return nil
 		},
 	}
+	overlayFlag(cmd, &dirs)
 	cmd.Flags().BoolVar(&strict, "strict", false, "warnings exit 1 too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the problems as JSON")
 	cmd.Flags().StringArrayVar(&formats, "format", nil, "a format in use, may be repeated")
@@ -103,15 +123,17 @@ with --strict. With --format, rules whose fields none of these formats provides 
 func rulesTestCommand() *cobra.Command {
 	var asJSON, coverage bool
 	var junit string
+	var dirs agent.RuleDirs
 	cmd := &cobra.Command{
 		Use:   "test [DIR]",
 		Short: "Run the tests that stand in the rules",
 		Long: `Run the tests that stand in the rules, and print a line a case. With --coverage, the parts of conditions
 that no test makes true, or none makes false, are named after that: any other condition would do there.`,
-		Example: "  liveward rules test rules.d\n  liveward rules test rules.d --junit report.xml",
+		Example: "  liveward rules test rules.d\n  liveward rules test rules.d --junit report.xml\n  liveward rules test --overlay mine",
 		Args:    atMostOne("directory"),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			set, problems := agent.LoadRules(dirOf(a), rules.Options{})
+			named(&dirs, a)
+			set, problems := agent.LoadRules(dirs, rules.Options{})
 			out := cmd.OutOrStdout()
 			broken := problems.Errors()
 			for _, p := range broken {
@@ -124,7 +146,7 @@ that no test makes true, or none makes false, are named after that: any other co
 				results = set.Test()
 			}
 			if len(results) == 0 && len(broken) == 0 {
-				return fmt.Errorf("%s: there is no rule with a test", dirOf(a))
+				return fmt.Errorf("%s: there is no rule with a test", dirs)
 			}
 			_, failed := results.Count()
 			if junit != "" {
@@ -161,11 +183,12 @@ that no test makes true, or none makes false, are named after that: any other co
 				}
 			}
 			if failed > 0 || len(broken) > 0 {
-				return errSilent
+				return errors.Join(errSilent, overlayHint(cmd, dirs, broken))
 			}
 			return nil
 		},
 	}
+	overlayFlag(cmd, &dirs)
 	cmd.Flags().BoolVar(&coverage, "coverage", false, "name the parts of conditions that no test exercises, on stderr")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the results as JSON")
 	cmd.Flags().StringVar(&junit, "junit", "", "also write the results to this file as JUnit XML")

@@ -29,13 +29,14 @@ With --journal, it runs over what an agent has journaled in the last days instea
 matched and counted anew, in the order in which they came. A running agent is asked over its control
 socket; of one that is stopped the data directory is read.
 
-With --against, a second rule directory is run over the same logs, and the report says which alerts
-are new with the first, which are gone, and how many are the same. With --budget, a rule that has more
+With --against, a second rule directory, or "pack" for the one that comes with liveward, is run over the
+same logs, and the report says which alerts are new with the first, which are gone, and how many are the same. With --budget, a rule that has more
 alerts than that on any day (UTC) makes the exit code 1; with --own-budgets, one that has more than its
 own budget says.`,
 		Example: `  liveward rules backtest --rules rules.d --format nginx_json access.json.*
   liveward rules backtest --rules new.d --against rules.d --rule lw.auth.burst-per-ip --format nginx_json access.json
   liveward rules backtest --rules rules.d --format nginx_json --budget 5 --html report.html access.json
+  liveward rules backtest --overlay mine --against pack --format nginx_json access.json
   liveward rules backtest --journal -c liveward.yaml --days 3 --rules new.d --against rules.d`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -73,10 +74,10 @@ own budget says.`,
 		},
 	}
 	in.register(cmd)
+	in.registerRules(cmd)
 	history.register(cmd)
 	f := cmd.Flags()
-	f.StringVar(&in.rules, "rules", "", "rule directory (default: the configuration's, else the pack that comes with liveward)")
-	f.StringVar(&against, "against", "", "compare with the rules of this directory")
+	f.StringVar(&against, "against", "", "compare with the rules of this directory, or with those that come with liveward: pack")
 	f.StringVar(&rule, "rule", "", "report on this rule alone")
 	f.StringVar(&html, "html", "", "also write the report to this file, as a page that needs nothing beside itself")
 	f.IntVar(&budget, "budget", 0, "alerts a rule may have on a day; more exit 1")
@@ -127,8 +128,8 @@ func runBacktest(cmd *cobra.Command, in *offlineFlags, history *historyFlags, ru
 		return nil, nil, err
 	}
 	sets := []*rules.Set{plan.Rules}
-	if in.rules != "" {
-		if sets[0], err = plan.RuleSet(in.rules); err != nil {
+	if in.rules != (agent.RuleDirs{}) {
+		if sets[0], err = plan.RuleSet(in.rules.Over(plan.Config.Rules.Dirs())); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -136,7 +137,7 @@ func runBacktest(cmd *cobra.Command, in *offlineFlags, history *historyFlags, ru
 		return nil, nil, err
 	}
 	if against != "" {
-		set, err := plan.RuleSet(against)
+		set, err := plan.RuleSet(compared(against))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -163,13 +164,24 @@ func backtestFiles(cmd *cobra.Command, in *offlineFlags, rule, against string, f
 	if b, err = plan.Backtest(cmd.Context(), plan.Rules, rule, in.options(false), files); err != nil || against == "" {
 		return b, nil, err
 	}
-	set, err := plan.RuleSet(against)
+	set, err := plan.RuleSet(compared(against))
 	if err != nil {
 		return nil, nil, err
 	}
 	old, err = plan.Backtest(cmd.Context(), set, rule, in.options(false), files)
 	return b, old, err
 }
+
+// compared is the rule directory of --against.
+func compared(against string) agent.RuleDirs {
+	if against == pack {
+		return agent.RuleDirs{}
+	}
+	return agent.RuleDirs{Dir: against}
+}
+
+// pack is what --against calls the rules that come with liveward.
+const pack = "pack"
 
 // known refuses the id of a rule that the set does not have.
 func known(set *rules.Set, rule string) error {

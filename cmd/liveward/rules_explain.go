@@ -71,7 +71,7 @@ prints a tree of every clause, true or false, with the values it read. The other
 		},
 	}
 	in.register(cmd)
-	cmd.Flags().StringVar(&in.rules, "rules", "", "rule directory (default: the configuration's, else the pack that comes with liveward)")
+	in.registerRules(cmd)
 	cmd.Flags().StringVar(&rule, "rule", "", "explain this rule alone")
 	cmd.Flags().BoolVar(&all, "all", false, "print the tree of rules that do not match, too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line and rule")

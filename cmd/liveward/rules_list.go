@@ -24,6 +24,7 @@ func rulesListCommand() *cobra.Command {
 	var asJSON, stats bool
 	var formats []string
 	var config string
+	var dirs agent.RuleDirs
 	cmd := &cobra.Command{
 		Use:   "list [DIR]",
 		Short: "List the rules with what they look for, and how they fare",
@@ -47,15 +48,16 @@ not provide are marked blind.`,
   liveward rules list rules.d --stats --json`,
 		Args: atMostOne("directory"),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			if config != "" && len(a)+len(formats) > 0 {
-				return usageError{errors.New("-c has rules and formats: name no directory and no --format beside it")}
+			named(&dirs, a)
+			if config != "" && (dirs != agent.RuleDirs{} || len(formats) > 0) {
+				return usageError{errors.New("-c has rules and formats: name no directory, --overlay or --format beside it")}
 			}
 			var rows []ruleRow
 			var err error
 			if config != "" {
 				rows, err = configuredRules(cmd.Context(), config, stats)
 			} else {
-				rows, err = listedRules(dirOf(a), formats, stats)
+				rows, err = listedRules(dirs, formats, stats)
 			}
 			if err != nil {
 				return err
@@ -72,6 +74,7 @@ not provide are marked blind.`,
 			return printRules(cmd, rows, config != "", stats)
 		},
 	}
+	overlayFlag(cmd, &dirs)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a rule")
 	cmd.Flags().BoolVar(&stats, "stats", false, "say what each rule costs: of a running agent with -c, else measured here")
 	cmd.Flags().StringArrayVar(&formats, "format", nil, "a format in use, may be repeated; rules that it leaves blind are marked")
@@ -80,8 +83,8 @@ not provide are marked blind.`,
 }
 
 // listedRules lists a directory.
-func listedRules(dir string, formats []string, stats bool) ([]ruleRow, error) {
-	set, problems := agent.LoadRules(dir, rules.Options{})
+func listedRules(dirs agent.RuleDirs, formats []string, stats bool) ([]ruleRow, error) {
+	set, problems := agent.LoadRules(dirs, rules.Options{})
 	if errs := problems.Errors(); len(errs) > 0 {
 		return nil, errs
 	}

@@ -30,7 +30,7 @@ of the log. An attack that is not found, more than two pages a day, or a rule be
   liveward rules report rules.d --sessions 5000 --json`,
 		Args: atMostOne("directory"),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			cfg.Rules = dirOf(a)
+			named(&cfg.Rules, a)
 			if cfg.Sessions <= 0 || cfg.Rounds < 1 || cfg.Rounds > 20 {
 				return usageError{errors.New("--sessions must be above 0, and --rounds 1 to 20")}
 			}
@@ -56,6 +56,7 @@ of the log. An attack that is not found, more than two pages a day, or a rule be
 		},
 	}
 	f := cmd.Flags()
+	overlayFlag(cmd, &cfg.Rules)
 	f.Float64Var(&cfg.Sessions, "sessions", 20_000, "genuine sessions a day")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "the same seed gives the same report")
 	f.IntVar(&cfg.Rounds, "rounds", 1, "how often each attack is made")

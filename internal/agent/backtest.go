@@ -17,15 +17,15 @@ import (
 	"github.com/liveward/liveward/rules"
 )
 
-// RuleSet loads a rule directory with the plan's key and playbook addresses, for a comparison with the
-// plan's own rules.
-func (p *Plan) RuleSet(dir string) (*rules.Set, error) {
-	if err := ruleDirectory(dir); err != nil {
-		return nil, fmt.Errorf("rules in %s: %w", dir, err)
-	}
-	set, err := rules.Load(RulesFS(dir), p.ruleOptions())
+// RuleSet loads other rules with the plan's key and playbook addresses, for a comparison with the plan's own.
+func (p *Plan) RuleSet(dirs RuleDirs) (*rules.Set, error) {
+	fsys, err := dirs.open()
 	if err != nil {
-		return nil, fmt.Errorf("rules in %s: %w", dir, err)
+		return nil, fmt.Errorf("rules: %w", err)
+	}
+	set, err := rules.Load(fsys, p.ruleOptions())
+	if err != nil {
+		return nil, fmt.Errorf("rules in %s: %w", dirs, err)
 	}
 	return set, nil
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/liveward/liveward/internal/secret"
 	"github.com/liveward/liveward/internal/strict"
 	"github.com/liveward/liveward/rules"
-	pack "github.com/liveward/liveward/rules.d"
 )
 
 // Plan is a configuration that was checked, with everything loaded that can be loaded before a
@@ -242,22 +241,14 @@ func (p *Plan) usePrivacy(keys []privacy.Key, f *strict.File) error {
 }
 
 func (p *Plan) loadRules(f *strict.File) error {
-	p.rulesFS = pack.FS
-	if dir := p.Config.Rules.Dir; dir != "" {
-		if st, err := os.Stat(dir); err != nil || !st.IsDir() {
-			f.Problem("rules.dir", fmt.Sprintf("%s is not a directory", dir), "")
-			return nil
-		}
-		p.rulesFS = os.DirFS(dir)
-	}
-	if dir := p.Config.Rules.Overlay; dir != "" {
-		if st, err := os.Stat(dir); err != nil || !st.IsDir() {
-			f.Problem("rules.overlay", fmt.Sprintf("%s is not a directory", dir), "")
-			return nil
-		}
-		p.rulesFS = layered{upper: os.DirFS(dir), lower: p.rulesFS}
-	}
 	var err error
+	if p.rulesFS, err = p.Config.Rules.Dirs().open(); err != nil {
+		if missing, ok := errors.AsType[*noDirectory](err); ok {
+			f.Problem("rules."+missing.key, err.Error(), "")
+			return nil
+		}
+		return err
+	}
 	if p.Playbooks, err = loadPlaybooks(p.rulesFS, p.Config.Rules.PlaybookURL); err != nil {
 		return err
 	}
@@ -267,8 +258,6 @@ func (p *Plan) loadRules(f *strict.File) error {
 	p.Rules, err = rules.Load(p.rulesFS, p.ruleOptions())
 	return err
 }
-
-func packFS() fs.FS { return pack.FS }
 
 func loadPlaybooks(rulesFS fs.FS, base string) (*alerting.Library, error) {
 	sub, err := fs.Sub(rulesFS, "playbooks")

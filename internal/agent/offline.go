@@ -3,7 +3,6 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path"
@@ -23,7 +22,7 @@ type Offline struct {
 	Format    string // format of the lines
 	Source    string // name of the log
 	Vendor    string
-	RulesDir  string
+	Rules     RuleDirs // on top of the configuration's
 	NeedRules bool
 }
 
@@ -47,9 +46,8 @@ func LoadOffline(o Offline) (*Plan, error) {
 		return nil, err
 	}
 	cfg.Inputs = []InputConfig{in}
-	if o.RulesDir != "" {
-		cfg.Rules.Dir = o.RulesDir
-	}
+	dirs := o.Rules.Over(cfg.Rules.Dirs())
+	cfg.Rules.Dir, cfg.Rules.Overlay = dirs.Dir, dirs.Overlay
 	p := &Plan{Config: cfg, offline: true}
 	p.checkWindows(f)
 	var errs []error
@@ -167,25 +165,27 @@ func (p *Plan) Remarks() []string {
 	return out
 }
 
-// LoadRules loads a rule directory, or the pack where dir is empty, for the authoring commands.
-func LoadRules(dir string, opts rules.Options) (*rules.Set, rules.Problems) {
-	if err := ruleDirectory(dir); err != nil {
-		return nil, rules.Problems{{File: dir, Message: err.Error()}}
+// LoadRules loads rules, with all that is wrong with them, for the authoring commands.
+func LoadRules(dirs RuleDirs, opts rules.Options) (*rules.Set, rules.Problems) {
+	fsys, err := dirs.open()
+	if missing, ok := errors.AsType[*noDirectory](err); ok {
+		return nil, rules.Problems{{File: missing.dir, Message: "there is no such directory"}}
 	}
-	fsys := RulesFS(dir)
 	set, err := rules.Load(fsys, opts)
 	problems := rules.Lint(fsys, opts)
 	if err != nil && len(problems) == 0 {
-		problems = rules.Problems{{File: dir, Message: err.Error()}}
+		problems = rules.Problems{{File: dirs.String(), Message: err.Error()}}
 	}
 	return set, problems
 }
 
-// LintPlaybooks is what is wrong with the pages of a rule directory, or of the pack where dir is empty.
-// That there is a page is for the rules to see.
-func LintPlaybooks(dir string) rules.Problems {
-	_, err := loadPlaybooks(RulesFS(dir), "")
-	if err == nil {
+// LintPlaybooks is what is wrong with the pages of rule directories. That there is a page is for the rules to see.
+func LintPlaybooks(dirs RuleDirs) rules.Problems {
+	fsys, err := dirs.open()
+	if err != nil {
+		return nil // LoadRules says so
+	}
+	if _, err = loadPlaybooks(fsys, ""); err == nil {
 		return nil
 	}
 	found, ok := errors.AsType[strict.Problems](err)
@@ -196,23 +196,4 @@ func LintPlaybooks(dir string) rules.Problems {
 		found[i].File = path.Join("playbooks", found[i].File)
 	}
 	return found
-}
-
-// ruleDirectory tells whether there is a rule directory of that name; empty is the pack.
-func ruleDirectory(dir string) error {
-	if dir == "" {
-		return nil
-	}
-	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
-		return errors.New("there is no such directory")
-	}
-	return nil
-}
-
-// RulesFS is a rule directory, or the pack where dir is empty.
-func RulesFS(dir string) fs.FS {
-	if dir == "" {
-		return packFS()
-	}
-	return os.DirFS(dir)
 }

@@ -25,7 +25,7 @@ import (
 
 // Config says what to judge, and on how much traffic. The zero value of each field has a default.
 type Config struct {
-	Rules    string  // rule directory; "": the pack that comes with liveward
+	Rules    agent.RuleDirs
 	Sessions float64 // genuine sessions a day; 20,000
 	Seed     uint64
 	Rounds   int // how often each attack is made; 1
@@ -221,7 +221,7 @@ func (r *Report) play(ctx context.Context, cfg Config, corpus generator.Config) 
 	}
 	c := agent.Default()
 	c.Agent.ID, c.Agent.Data = "scorecard", filepath.Join(dir, "data")
-	c.Rules.Dir = cfg.Rules
+	c.Rules.Dir, c.Rules.Overlay = cfg.Rules.Dir, cfg.Rules.Overlay
 	c.Inputs = []agent.InputConfig{{Name: "gateway", Paths: []string{"corpus"}, Format: generator.NginxJSON, TrustedProxies: g.TrustedProxies(), Keys: roster}}
 	plan, err := agent.PrepareDemo(c, "")
 	if err != nil {

@@ -5,8 +5,63 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
+
+	pack "github.com/liveward/liveward/rules.d"
 )
+
+// RuleDirs say where rules come from.
+type RuleDirs struct {
+	Dir     string // "": the pack that comes with liveward
+	Overlay string // what lies on top of it, if anything
+}
+
+// Over returns d, with what it leaves out taken from below.
+func (d RuleDirs) Over(below RuleDirs) RuleDirs {
+	return RuleDirs{Dir: cmp.Or(d.Dir, below.Dir), Overlay: cmp.Or(d.Overlay, below.Overlay)}
+}
+
+// Dirs are the directories of the configuration.
+func (c RulesConfig) Dirs() RuleDirs { return RuleDirs{Dir: c.Dir, Overlay: c.Overlay} }
+
+// String names what the user named.
+func (d RuleDirs) String() string { return cmp.Or(d.Overlay, d.Dir, "the pack") }
+
+// noDirectory is a directory that is not there.
+type noDirectory struct {
+	key, dir string // key: of the configuration, below rules
+}
+
+func (e *noDirectory) Error() string { return e.dir + " is not a directory" }
+
+// open returns the files of both directories. Its error is a *noDirectory.
+func (d RuleDirs) open() (fs.FS, error) {
+	files := packFS()
+	var err error
+	if d.Dir != "" {
+		if files, err = directory("dir", d.Dir); err != nil {
+			return nil, err
+		}
+	}
+	if d.Overlay == "" {
+		return files, nil
+	}
+	upper, err := directory("overlay", d.Overlay)
+	if err != nil {
+		return nil, err
+	}
+	return layered{upper: upper, lower: files}, nil
+}
+
+func directory(key, dir string) (fs.FS, error) {
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return nil, &noDirectory{key, dir}
+	}
+	return os.DirFS(dir), nil
+}
+
+func packFS() fs.FS { return pack.FS }
 
 // layered is a directory on top of another: a file of the upper one takes the place of the one of the
 // same path below.
