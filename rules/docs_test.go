@@ -77,7 +77,7 @@ func TestDocumentationNamesTests(t *testing.T) {
 	}
 	have := map[string]bool{}
 	var files []string
-	for _, pattern := range []string{"*_test.go", "../internal/pipeline/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "backtest/*_test.go", "../internal/pipeline/*_test.go"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -332,28 +332,14 @@ func (v ClauseValue) String() string {
 	if v.Missing {
 		return v.Field + " is missing"
 	}
-	return v.Field + " = " + clipTo(v.Value, 80)
-}
-
-// clipTo cuts a text for the terminal, and control characters out of it.
-func clipTo(text string, limit int) string {
-	runes := []rune(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text))
-	if len(runes) > limit {
-		return string(runes[:limit]) + "…"
-	}
-	return string(runes)
+	return v.Field + " = " + event.OneLine(v.Value, 80)
 }
 
 // Print writes the explanation as a tree.
 func (e *Explanation) Print(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s): %s\n", e.Rule, e.Kind, e.Verdict)
-	fmt.Fprintf(&b, "  %s\n", clipTo(e.Why, 300))
+	fmt.Fprintf(&b, "  %s\n", event.OneLine(e.Why, 300))
 	for _, p := range e.Parts {
 		fmt.Fprintf(&b, "  %s\n", p.Name)
 		p.Clause.print(&b, "    ")
@@ -378,7 +364,7 @@ func (c *Clause) print(b *strings.Builder, indent string) {
 		word = "true "
 	}
 	if c.Join == "" {
-		fmt.Fprintf(b, "%s%s %s", indent, word, clipTo(c.Text, 120))
+		fmt.Fprintf(b, "%s%s %s", indent, word, event.OneLine(c.Text, 120))
 		if values := c.values(); values != "" {
 			fmt.Fprintf(b, "   [%s]", values)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/liveward/liveward/internal/agent"
 	"github.com/liveward/liveward/rules"
+	"github.com/liveward/liveward/rules/backtest"
 )
 
 func rulesBacktestCommand() *cobra.Command {
@@ -44,7 +45,7 @@ own budget says.`,
 			if err != nil {
 				return err
 			}
-			var differences []rules.Difference
+			var differences []backtest.Difference
 			if old != nil {
 				differences = b.Compare(old)
 			}
@@ -106,7 +107,7 @@ func (h *historyFlags) since() (time.Duration, error) {
 }
 
 // runBacktest runs the rules over files or the journal, and those they are compared with, if any.
-func runBacktest(cmd *cobra.Command, in *offlineFlags, history *historyFlags, rule, against string, files []string) (b, old *rules.Backtest, err error) {
+func runBacktest(cmd *cobra.Command, in *offlineFlags, history *historyFlags, rule, against string, files []string) (b, old *backtest.Report, err error) {
 	if !history.journal {
 		if len(files) == 0 {
 			return nil, nil, usageError{errors.New("no file is named: name one, or ask for --journal with -c FILE")}
@@ -153,7 +154,7 @@ func runBacktest(cmd *cobra.Command, in *offlineFlags, history *historyFlags, ru
 	return tests[0], tests[1], nil
 }
 
-func backtestFiles(cmd *cobra.Command, in *offlineFlags, rule, against string, files []string) (b, old *rules.Backtest, err error) {
+func backtestFiles(cmd *cobra.Command, in *offlineFlags, rule, against string, files []string) (b, old *backtest.Report, err error) {
 	plan, err := in.plan(cmd, true)
 	if err != nil {
 		return nil, nil, err
@@ -191,19 +192,19 @@ func known(set *rules.Set, rule string) error {
 	return nil
 }
 
-func printBacktest(cmd *cobra.Command, b *rules.Backtest, differences []rules.Difference, compared, asJSON bool) error {
+func printBacktest(cmd *cobra.Command, b *backtest.Report, differences []backtest.Difference, compared, asJSON bool) error {
 	out := cmd.OutOrStdout()
 	if asJSON {
 		return json.NewEncoder(out).Encode(struct {
-			*rules.Backtest
-			Differences []rules.Difference `json:",omitempty"`
+			*backtest.Report
+			Differences []backtest.Difference `json:",omitempty"`
 		}{b, differences})
 	}
 	if err := b.Print(out); err != nil {
 		return err
 	}
 	if compared {
-		return rules.PrintDifferences(out, differences)
+		return backtest.PrintDifferences(out, differences)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/liveward/liveward/internal/agent"
 	"github.com/liveward/liveward/internal/event"
-	"github.com/liveward/liveward/rules"
+	"github.com/liveward/liveward/rules/backtest"
 )
 
 func rulesPromoteCommand() *cobra.Command {
@@ -83,7 +83,7 @@ rules.overlay or else rules.dir, your own in their file. The agent reloads them 
 	return cmd
 }
 
-func printPromotions(cmd *cobra.Command, all []agent.Promotion, b *rules.Backtest, ready int) error {
+func printPromotions(cmd *cobra.Command, all []agent.Promotion, b *backtest.Report, ready int) error {
 	out := cmd.OutOrStdout()
 	if len(all) == 0 {
 		_, err := fmt.Fprintln(out, "no rule is in shadow mode")

@@ -15,6 +15,7 @@ import (
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/pipeline"
 	"github.com/liveward/liveward/rules"
+	"github.com/liveward/liveward/rules/backtest"
 )
 
 // RuleSet loads other rules with the plan's key and playbook addresses, for a comparison with the plan's own.
@@ -32,8 +33,8 @@ func (p *Plan) RuleSet(dirs RuleDirs) (*rules.Set, error) {
 
 // Backtest runs files through a rule set, with the agent's own stages and windows, and gathers what
 // would have fired of the rule of an id, or of all where it is empty. Nothing is sent anywhere.
-func (p *Plan) Backtest(ctx context.Context, set *rules.Set, id string, o ReplayOptions, files []string) (*rules.Backtest, error) {
-	b := rules.NewBacktest(set, id)
+func (p *Plan) Backtest(ctx context.Context, set *rules.Set, id string, o ReplayOptions, files []string) (*backtest.Report, error) {
+	b := backtest.New(set, id)
 	r := p.Replay(o)
 	r.Rules = set
 	r.Alert = func(a *event.Alert) error {

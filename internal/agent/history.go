@@ -14,6 +14,7 @@ import (
 	"github.com/liveward/liveward/internal/journal"
 	"github.com/liveward/liveward/internal/pipeline"
 	"github.com/liveward/liveward/rules"
+	"github.com/liveward/liveward/rules/backtest"
 )
 
 // historyEntry is a message of the journal on its way over the control socket, one a line. The last
@@ -111,11 +112,11 @@ func (p *Plan) readHistory(ctx context.Context, since time.Time, f func(*journal
 // BacktestJournal runs rule sets over what the journal of the plan's agent holds of the time since, in
 // one pass, and gathers of each what would have fired of the rule of an id, or of all where it is
 // empty. Nothing is sent anywhere.
-func (p *Plan) BacktestJournal(ctx context.Context, since time.Duration, id string, sets ...*rules.Set) ([]*rules.Backtest, error) {
-	tests := make([]*rules.Backtest, len(sets))
+func (p *Plan) BacktestJournal(ctx context.Context, since time.Duration, id string, sets ...*rules.Set) ([]*backtest.Report, error) {
+	tests := make([]*backtest.Report, len(sets))
 	runs := make([]*pipeline.Rerun, len(sets))
 	for i, set := range sets {
-		b := rules.NewBacktest(set, id)
+		b := backtest.New(set, id)
 		r, err := pipeline.NewRerun(set, p.windowConfig(), p.joins())
 		if err != nil {
 			return nil, err

@@ -67,6 +67,7 @@ func commandImports() []string {
 		"internal/pipeline",        // what replay and parse run
 		"internal/privacy",         // pseudonym
 		"internal/scorecard",       // rules report
+		"rules/backtest",           // its reports
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/rules"
+	"github.com/liveward/liveward/rules/backtest"
 )
 
 // Verdict says whether a shadow rule can be switched on.
@@ -33,21 +34,21 @@ const provingTime = 24 * time.Hour
 
 // Promotion is what the last days say of a shadow rule.
 type Promotion struct {
-	ID      string        `json:"id"`
-	Verdict Verdict       `json:"verdict"`
-	Why     string        `json:"why"`
-	Alerts  int           `json:"alerts"`
-	Worst   int           `json:"worst"`          // most on one day
-	Budget  int           `json:"budget"`         // most it may have on one
-	Keys    []rules.Count `json:"keys,omitempty"` // those with most alerts
-	Missing []string      `json:"missing,omitempty"`
-	Written string        `json:"written,omitempty"` // file that switches it on now
+	ID      string           `json:"id"`
+	Verdict Verdict          `json:"verdict"`
+	Why     string           `json:"why"`
+	Alerts  int              `json:"alerts"`
+	Worst   int              `json:"worst"`          // most on one day
+	Budget  int              `json:"budget"`         // most it may have on one
+	Keys    []backtest.Count `json:"keys,omitempty"` // those with most alerts
+	Missing []string         `json:"missing,omitempty"`
+	Written string           `json:"written,omitempty"` // file that switches it on now
 }
 
 // Promote runs the shadow rules over the journal of the last days and says of each whether it is quiet
 // enough to be switched on. ids choose rules; none means all that are in shadow mode. budget is what
 // rules may have a day that state none of their own.
-func (p *Plan) Promote(ctx context.Context, since time.Duration, budget int, ids []string) ([]Promotion, *rules.Backtest, error) {
+func (p *Plan) Promote(ctx context.Context, since time.Duration, budget int, ids []string) ([]Promotion, *backtest.Report, error) {
 	var chosen []*rules.Rule
 	for _, id := range ids {
 		r := p.Rules.Rule(id)
@@ -74,14 +75,14 @@ func (p *Plan) Promote(ctx context.Context, since time.Duration, budget int, ids
 	b, blind := tests[0], p.Blind()
 	out := make([]Promotion, 0, len(chosen))
 	for _, r := range chosen {
-		i := slices.IndexFunc(b.Rules, func(x rules.RuleBacktest) bool { return x.ID == r.ID })
+		i := slices.IndexFunc(b.Rules, func(x backtest.Rule) bool { return x.ID == r.ID })
 		out = append(out, judge(r, &b.Rules[i], budget, time.Duration(b.Until-b.From), blind[r.ID]))
 	}
 	return out, b, nil
 }
 
 // judge says what the alerts of a rule over a span mean.
-func judge(r *rules.Rule, b *rules.RuleBacktest, budget int, span time.Duration, missing []event.ID) Promotion {
+func judge(r *rules.Rule, b *backtest.Rule, budget int, span time.Duration, missing []event.ID) Promotion {
 	const shown = 3
 	keys := b.PerKey()
 	p := Promotion{ID: r.ID, Alerts: len(b.Alerts), Worst: b.Worst(), Budget: budget, Keys: keys[:min(len(keys), shown)]}

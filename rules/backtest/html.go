@@ -1,4 +1,4 @@
-package rules
+package backtest
 
 import (
 	"fmt"
@@ -40,7 +40,7 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}
 `
 
 // When is the alert's time as people read it.
-func (a BacktestAlert) When() string { return event.FormatTime(a.Time) }
+func (a Alert) When() string { return event.FormatTime(a.Time) }
 
 type pageRule struct {
 	ID, Sum string
@@ -56,7 +56,7 @@ type pageBar struct {
 
 // WriteHTML writes the report, and the comparison where there is one, as a page that needs nothing
 // beside itself. The same alerts give the same bytes.
-func (b *Backtest) WriteHTML(w io.Writer, differences []Difference) error {
+func (b *Report) WriteHTML(w io.Writer, differences []Difference) error {
 	page, err := template.New("backtest").Parse(backtestPage)
 	if err != nil {
 		return fmt.Errorf("backtest page: %w", err)
@@ -73,7 +73,7 @@ func (b *Backtest) WriteHTML(w io.Writer, differences []Difference) error {
 	return page.Execute(w, data)
 }
 
-func (r *RuleBacktest) page(days []string) pageRule {
+func (r *Rule) page(days []string) pageRule {
 	const height, mostBars, mostKeys = 90, 400, 50
 	out := pageRule{ID: r.ID, Sum: "no alert"}
 	if len(r.Alerts) == 0 {

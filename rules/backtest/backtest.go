@@ -1,4 +1,7 @@
-package rules
+// Package backtest reports what a rule set would have fired over recorded logs or an agent's journal: per rule, day and
+// key, for a terminal, as JSON and as a page, and how two rule sets differ. It runs nothing: who does, tells it of events
+// and alerts.
+package backtest
 
 import (
 	"cmp"
@@ -10,64 +13,65 @@ import (
 	"time"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/rules"
 )
 
-// Backtest gathers what a rule set would have fired over recorded logs. It keeps of each alert what
+// Report gathers what a rule set would have fired over recorded logs. It keeps of each alert what
 // the report shows, and nothing can send it anywhere.
-type Backtest struct {
-	From, Until int64          // times of the first and last event, nanoseconds; both 0 where there was none
-	Events      int64          // of lines
-	Joined      int64          // made of others
-	Rules       []RuleBacktest // in order of id
+type Report struct {
+	From, Until int64  // times of the first and last event, nanoseconds; both 0 where there was none
+	Events      int64  // of lines
+	Joined      int64  // made of others
+	Rules       []Rule // in order of id
 
 	byID map[string]int
 }
 
-// RuleBacktest is what one rule would have fired.
-type RuleBacktest struct {
+// Rule is what one rule would have fired.
+type Rule struct {
 	ID       string
 	Severity event.Severity
-	Mode     Mode
-	Budget   int             // alerts a day; NoBudget where the rule states none
-	Alerts   []BacktestAlert // in order of time
+	Mode     rules.Mode
+	Budget   int     // alerts a day; rules.NoBudget where the rule states none
+	Alerts   []Alert // in order of time
 
 	near time.Duration // alerts of one key within it are the same incident
 }
 
-// BacktestAlert is an alert of a backtest.
-type BacktestAlert struct {
+// Alert is an alert of a backtest.
+type Alert struct {
 	ID    event.Hash
 	Time  int64
 	Key   string
 	Title string
 }
 
-// NewBacktest makes an empty report on the rules of a set, or on the one of an id.
-func NewBacktest(set *Set, id string) *Backtest {
-	b := &Backtest{byID: map[string]int{}}
-	for _, r := range set.rules {
+// New makes an empty report on the rules of a set, or on the one of an id.
+func New(set *rules.Set, id string) *Report {
+	b := &Report{byID: map[string]int{}}
+	for _, r := range set.Rules() {
 		if id != "" && r.ID != id {
 			continue
 		}
 		b.byID[r.ID] = len(b.Rules)
-		b.Rules = append(b.Rules, RuleBacktest{ID: r.ID, Severity: r.Severity, Mode: r.Mode, Budget: r.Budget, near: max(r.Window, 10*time.Minute)})
+		b.Rules = append(b.Rules, Rule{ID: r.ID, Severity: r.Severity, Mode: r.Mode, Budget: r.Budget, near: max(r.Window, 10*time.Minute)})
 	}
 	return b
 }
 
 // Event takes notice of the time of a line's event.
-func (b *Backtest) Event(t int64) {
+func (b *Report) Event(t int64) {
 	b.reach(t)
 	b.Events++
 }
 
 // Join takes notice of the time of an event that was made of others.
-func (b *Backtest) Join(t int64) {
+func (b *Report) Join(t int64) {
 	b.reach(t)
 	b.Joined++
 }
 
-func (b *Backtest) reach(t int64) {
+func (b *Report) reach(t int64) {
 	first := b.Events+b.Joined == 0
 	if first || t < b.From {
 		b.From = t
@@ -78,19 +82,19 @@ func (b *Backtest) reach(t int64) {
 }
 
 // Alert takes an alert in. Reports about an earlier alert, such as a recovery, are none.
-func (b *Backtest) Alert(a *event.Alert) {
+func (b *Report) Alert(a *event.Alert) {
 	i, ok := b.byID[a.Rule.ID]
 	if !ok || a.Status != event.Firing {
 		return
 	}
-	b.Rules[i].Alerts = append(b.Rules[i].Alerts, BacktestAlert{ID: a.ID, Time: a.Time, Key: a.KeyText(), Title: a.Rule.Name})
+	b.Rules[i].Alerts = append(b.Rules[i].Alerts, Alert{ID: a.ID, Time: a.Time, Key: a.KeyText(), Title: a.Rule.Name})
 }
 
 // dayOf is the day of a time, in UTC.
 func dayOf(t int64) string { return time.Unix(0, t).UTC().Format(time.DateOnly) }
 
 // Days are the days of the log, the first to the last.
-func (b *Backtest) Days() []string {
+func (b *Report) Days() []string {
 	if b.Events+b.Joined == 0 {
 		return nil
 	}
@@ -109,7 +113,7 @@ type Count struct {
 }
 
 // PerDay counts alerts on each of the days.
-func (r *RuleBacktest) PerDay(days []string) []Count {
+func (r *Rule) PerDay(days []string) []Count {
 	out := make([]Count, len(days))
 	at := make(map[string]int, len(days))
 	for i, d := range days {
@@ -125,7 +129,7 @@ func (r *RuleBacktest) PerDay(days []string) []Count {
 }
 
 // PerKey counts alerts of each key, most first.
-func (r *RuleBacktest) PerKey() []Count {
+func (r *Rule) PerKey() []Count {
 	counts := map[string]int{}
 	for _, a := range r.Alerts {
 		counts[a.Key]++
@@ -139,7 +143,7 @@ func (r *RuleBacktest) PerKey() []Count {
 }
 
 // Worst is the largest number of alerts on one day.
-func (r *RuleBacktest) Worst() int {
+func (r *Rule) Worst() int {
 	worst, days := 0, map[string]int{}
 	for _, a := range r.Alerts {
 		d := dayOf(a.Time)
@@ -149,16 +153,16 @@ func (r *RuleBacktest) Worst() int {
 	return worst
 }
 
-// OverBudget are the rules with more than budget alerts on some day. With NoBudget each rule is held
+// OverBudget are the rules with more than budget alerts on some day. With rules.NoBudget each rule is held
 // to its own.
-func (b *Backtest) OverBudget(budget int) []string {
+func (b *Report) OverBudget(budget int) []string {
 	var out []string
 	for i := range b.Rules {
 		r, may := &b.Rules[i], budget
-		if may == NoBudget {
+		if may == rules.NoBudget {
 			may = r.Budget
 		}
-		if may != NoBudget && r.Worst() > may {
+		if may != rules.NoBudget && r.Worst() > may {
 			out = append(out, r.ID)
 		}
 	}
@@ -182,7 +186,7 @@ const (
 
 // Print writes the report for a terminal: for each rule that fired its alerts per day, and the keys
 // with most of them; the silent ones in one line.
-func (b *Backtest) Print(w io.Writer) error {
+func (b *Report) Print(w io.Writer) error {
 	var out strings.Builder
 	days := b.Days()
 	out.WriteString(b.span(days) + "\n")
@@ -206,7 +210,7 @@ func (b *Backtest) Print(w io.Writer) error {
 }
 
 // span says how many events there were, and when.
-func (b *Backtest) span(days []string) string {
+func (b *Report) span(days []string) string {
 	if len(days) == 0 {
 		return "no events"
 	}
@@ -225,10 +229,10 @@ func plural(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-func (r *RuleBacktest) print(out *strings.Builder, days []string) {
+func (r *Rule) print(out *strings.Builder, days []string) {
 	keys := r.PerKey()
 	mode := ""
-	if r.Mode == Shadow {
+	if r.Mode == rules.Shadow {
 		mode = ", shadow"
 	}
 	fmt.Fprintf(out, "\n%s (%s%s): %s, %s, at most %d a day\n", r.ID, r.Severity, mode, plural(len(r.Alerts), "alert"), plural(len(keys), "key"), r.Worst())
@@ -245,7 +249,7 @@ func (r *RuleBacktest) print(out *strings.Builder, days []string) {
 		if name == "" {
 			name = "(one key for all)"
 		}
-		fmt.Fprintf(out, "  %5d  %s\n", k.Alerts, clipTo(name, 100))
+		fmt.Fprintf(out, "  %5d  %s\n", k.Alerts, event.OneLine(name, 100))
 	}
 	if rest := len(keys) - shownKeys; rest > 0 {
 		fmt.Fprintf(out, "         and %d keys more\n", rest)
@@ -271,16 +275,16 @@ func grouped(days []Count, limit int) []Count {
 
 // Difference is how a rule's alerts differ between two versions of a rule set.
 type Difference struct {
-	Rule  string          `json:"rule"`
-	Same  int             `json:"same"`
-	Moved int             `json:"moved"` // of the same: those that fire at another event
-	New   []BacktestAlert `json:"new"`
-	Gone  []BacktestAlert `json:"gone"`
+	Rule  string  `json:"rule"`
+	Same  int     `json:"same"`
+	Moved int     `json:"moved"` // of the same: those that fire at another event
+	New   []Alert `json:"new"`
+	Gone  []Alert `json:"gone"`
 }
 
 // Compare holds the alerts of this set against those of an older one: new are those that only this
 // has, gone those that only the older had. Alerts of one rule and key within its window are the same.
-func (b *Backtest) Compare(old *Backtest) []Difference {
+func (b *Report) Compare(old *Report) []Difference {
 	ids := make([]string, 0, len(b.Rules))
 	for i := range b.Rules {
 		ids = append(ids, b.Rules[i].ID)
@@ -291,7 +295,7 @@ func (b *Backtest) Compare(old *Backtest) []Difference {
 	slices.Sort(ids)
 	out := make([]Difference, 0, len(ids))
 	for _, id := range slices.Compact(ids) {
-		var now, before RuleBacktest
+		var now, before Rule
 		if i, ok := b.byID[id]; ok {
 			now = b.Rules[i]
 		}
@@ -303,18 +307,18 @@ func (b *Backtest) Compare(old *Backtest) []Difference {
 	return out
 }
 
-func compareRule(id string, now, before *RuleBacktest) Difference {
+func compareRule(id string, now, before *Rule) Difference {
 	d := Difference{Rule: id}
 	near := int64(max(now.near, before.near))
-	old := map[string][]BacktestAlert{} // by key, in order of time
+	old := map[string][]Alert{} // by key, in order of time
 	for _, a := range before.Alerts {
 		old[a.Key] = append(old[a.Key], a)
 	}
 	for _, a := range now.Alerts {
 		rest := old[a.Key]
-		i := slices.IndexFunc(rest, func(o BacktestAlert) bool { return o.ID == a.ID })
+		i := slices.IndexFunc(rest, func(o Alert) bool { return o.ID == a.ID })
 		if i < 0 {
-			i = slices.IndexFunc(rest, func(o BacktestAlert) bool { return max(a.Time-o.Time, o.Time-a.Time) <= near })
+			i = slices.IndexFunc(rest, func(o Alert) bool { return max(a.Time-o.Time, o.Time-a.Time) <= near })
 			if i < 0 {
 				d.New = append(d.New, a)
 				continue
@@ -327,7 +331,7 @@ func compareRule(id string, now, before *RuleBacktest) Difference {
 	for _, rest := range old {
 		d.Gone = append(d.Gone, rest...)
 	}
-	slices.SortFunc(d.Gone, func(a, b BacktestAlert) int {
+	slices.SortFunc(d.Gone, func(a, b Alert) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.Key, b.Key))
 	})
 	return d
@@ -349,11 +353,11 @@ func PrintDifferences(w io.Writer, all []Difference) error {
 		out.WriteByte('\n')
 		for _, list := range []struct {
 			sign   string
-			alerts []BacktestAlert
+			alerts []Alert
 		}{{"+", d.New}, {"-", d.Gone}} {
 			const shown = 10
 			for _, a := range list.alerts[:min(len(list.alerts), shown)] {
-				fmt.Fprintf(&out, "  %s %s %s\n", list.sign, event.FormatTime(a.Time), clipTo(a.Title, 100))
+				fmt.Fprintf(&out, "  %s %s %s\n", list.sign, event.FormatTime(a.Time), event.OneLine(a.Title, 100))
 			}
 			if rest := len(list.alerts) - shown; rest > 0 {
 				fmt.Fprintf(&out, "  %s and %d more\n", list.sign, rest)

@@ -1,28 +1,40 @@
-package rules
+package backtest
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/rules"
 )
 
-func backtestOf(t *testing.T, alerts map[string]time.Duration) *Backtest {
+func reportOf(t *testing.T, alerts map[string]time.Duration) *Report {
 	t.Helper()
-	set := loadText(t, map[string]string{
+	files := fstest.MapFS{}
+	for id, body := range map[string]string{
 		"t.a": "when: gateway.auth == \"refused\"\nby: [client.ip]\nwindow: 5m\nthreshold: 3",
 		"t.b": "when: has(user.id)\nmode: shadow",
-	})
-	b := NewBacktest(set, "")
-	b.Event(testBase().UnixNano())
-	b.Event(testBase().Add(49 * time.Hour).UnixNano())
-	for _, name := range sortedNames(alerts) {
+	} {
+		files[id+".yaml"] = &fstest.MapFile{Data: []byte("id: " + id + "\nversion: 1\ntitle: x\ndescription: x\nseverity: low\nplaybook: a/b\n" +
+			"tests: [{events: [{at: 0s}], alerts: []}]\n" + body)}
+	}
+	set, err := rules.Load(files, rules.Options{Playbooks: func(string) bool { return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := New(set, "")
+	b.Event(base().UnixNano())
+	b.Event(base().Add(49 * time.Hour).UnixNano())
+	for _, name := range slices.Sorted(maps.Keys(alerts)) {
 		key, _, _ := strings.Cut(name, " ")
 		b.Alert(&event.Alert{
-			ID: event.HashStrings(name, alerts[name].String()), Time: testBase().Add(alerts[name]).UnixNano(),
+			ID: event.HashStrings(name, alerts[name].String()), Time: base().Add(alerts[name]).UnixNano(),
 			Rule: event.AlertRule{ID: "t.a", Name: "burst of <" + key + ">"}, Key: []event.Value{{Field: event.ClientIP, Str: key}},
 		})
 	}
@@ -31,16 +43,10 @@ func backtestOf(t *testing.T, alerts map[string]time.Duration) *Backtest {
 	return b
 }
 
-func sortedNames(m map[string]time.Duration) []string {
-	seen := map[string]bool{}
-	for k := range m {
-		seen[k] = true
-	}
-	return sortedKeys(seen)
-}
+func base() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-func TestBacktestReport(t *testing.T) {
-	b := backtestOf(t, map[string]time.Duration{"192.0.2.1 a": time.Hour, "192.0.2.1 b": 2 * time.Hour, "192.0.2.2 a": 3 * time.Hour, "192.0.2.1 c": 49 * time.Hour})
+func TestReport(t *testing.T) {
+	b := reportOf(t, map[string]time.Duration{"192.0.2.1 a": time.Hour, "192.0.2.1 b": 2 * time.Hour, "192.0.2.2 a": 3 * time.Hour, "192.0.2.1 c": 49 * time.Hour})
 	var out strings.Builder
 	if err := b.Print(&out); err != nil {
 		t.Fatal(err)
@@ -64,18 +70,18 @@ no alert: t.b
 	if got := b.OverBudget(2); len(got) != 1 || got[0] != "t.a" || len(b.OverBudget(3)) != 0 {
 		t.Errorf("over a budget of 2: %v, of 3: %v", got, b.OverBudget(3))
 	}
-	for budget, want := range map[int]int{3: 0, 2: 1, NoBudget: 0} {
+	for budget, want := range map[int]int{3: 0, 2: 1, rules.NoBudget: 0} {
 		b.Rules[0].Budget = budget
-		if got := b.OverBudget(NoBudget); len(got) != want {
+		if got := b.OverBudget(rules.NoBudget); len(got) != want {
 			t.Errorf("over a budget of its own of %d: %v", budget, got)
 		}
 	}
 }
 
 // New, gone and same; a change of the threshold moves alerts to another event of the same incident.
-func TestBacktestCompare(t *testing.T) {
-	old := backtestOf(t, map[string]time.Duration{"192.0.2.1 a": time.Hour, "192.0.2.2 a": time.Hour, "192.0.2.3 a": time.Hour})
-	now := backtestOf(t, map[string]time.Duration{"192.0.2.1 a": time.Hour, "192.0.2.2 a": time.Hour + time.Minute, "192.0.2.4 a": 2 * time.Hour})
+func TestCompare(t *testing.T) {
+	old := reportOf(t, map[string]time.Duration{"192.0.2.1 a": time.Hour, "192.0.2.2 a": time.Hour, "192.0.2.3 a": time.Hour})
+	now := reportOf(t, map[string]time.Duration{"192.0.2.1 a": time.Hour, "192.0.2.2 a": time.Hour + time.Minute, "192.0.2.4 a": 2 * time.Hour})
 	all := now.Compare(old)
 	if len(all) != 2 || all[0].Same != 2 || all[0].Moved != 1 || len(all[0].New) != 1 || len(all[0].Gone) != 1 || all[1].Same != 0 {
 		t.Fatalf("differences are %+v", all)
