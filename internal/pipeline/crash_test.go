@@ -18,12 +18,31 @@ import (
 // However an agent is cut up by kills, pushback, cancelled appends, stale writers and lost tails of
 // its journal: every line is one document, and the alerts are those of one replay, byte for byte.
 func TestCutUpAtRandom(t *testing.T) {
+	cutUp(t, func(seed uint64) []*log {
+		return []*log{traffic(seed, "/a", 150, 0, 900), traffic(seed+1, "/b", 150, -400_000, 700)}
+	})
+}
+
+// The same of gateways whose clocks jump.
+func TestCutUpWhileClocksJump(t *testing.T) {
+	cutUp(t, func(seed uint64) []*log {
+		return []*log{jumpy(seed, "/a", 150), jumpy(seed+1, "/b", 150)}
+	})
+}
+
+func cutUp(t *testing.T, written func(seed uint64) []*log) {
+	t.Helper()
 	set := ruleset(t, three()...)
+	alerts := 0
+	defer func() {
+		if alerts == 0 {
+			t.Error("nothing fired")
+		}
+	}()
 	rapid.Check(t, func(r *rapid.T) {
 		b := newBench(t, set)
 		defer b.close()
-		seed := rapid.Uint64().Draw(r, "seed")
-		logs := []*log{traffic(seed, "/a", 150, 0, 900), traffic(seed+1, "/b", 150, -400_000, 700)}
+		logs := written(rapid.Uint64().Draw(r, "seed"))
 		lost := false
 		var one, two *reader
 		start := func() {
@@ -98,6 +117,7 @@ func TestCutUpAtRandom(t *testing.T) {
 		want := b.wanted(set, logs...)
 		got := b.alerts(lost)
 		stop()
+		alerts += len(want)
 		if len(docs) != 300 {
 			r.Fatalf("%d documents of 300 lines", len(docs))
 		}

@@ -19,10 +19,15 @@ import (
 // traffic fills a log with n lines, step milliseconds apart from start on: bursts of refusals, farms
 // and single marked calls among ordinary ones. What it does follows from the seed alone.
 func traffic(seed uint64, path string, n int, start, step int64) *log {
+	return trafficAt(seed, path, n, func(i int) int64 { return start + int64(i)*step })
+}
+
+// trafficAt is traffic whose line i bears the time at(i).
+func trafficAt(seed uint64, path string, n int, at func(i int) int64) *log {
 	r := rand.New(rand.NewPCG(seed, 1))
 	l := &log{path: path}
 	for i := range n {
-		x := line{at: start + int64(i)*step, ip: fmt.Sprintf("203.0.113.%d", 1+r.IntN(6)), status: 200, id: i, agent: "app/1"}
+		x := line{at: at(i), ip: fmt.Sprintf("203.0.113.%d", 1+r.IntN(6)), status: 200, id: i, agent: "app/1"}
 		switch r.IntN(8) {
 		case 0, 1, 2:
 			x.status = 401
@@ -36,6 +41,23 @@ func traffic(seed uint64, path string, n int, start, step int64) *log {
 		l.add(x)
 	}
 	return l
+}
+
+// jumpy is traffic of a gateway whose clock is set, back and forth, again and again.
+func jumpy(seed uint64, path string, n int) *log {
+	const most = 50 * 60_000 // before the hour at which it is read
+	r := rand.New(rand.NewPCG(seed, 2))
+	now := int64(0)
+	return trafficAt(seed, path, n, func(int) int64 {
+		now += r.Int64N(1500)
+		switch r.IntN(20) {
+		case 0:
+			now = min(now+r.Int64N(15*60_000), most)
+		case 1:
+			now -= r.Int64N(20 * 60_000)
+		}
+		return min(now, most)
+	})
 }
 
 func check(t *testing.T, b *bench, want []string) {
