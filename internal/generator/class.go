@@ -59,8 +59,8 @@ type classInfo struct {
 // classes tells of each class. The counts cross the thresholds of the shipped rules with room to spare.
 func classes() map[Class]classInfo {
 	return map[Class]classInfo{
-		BadCredentials: {2 * time.Minute, 42, []string{ruleBurst}, nil, []string{ruleBurst}},
-		KeySpray:       {4 * time.Minute, 14, []string{ruleSpray}, nil, nil},
+		BadCredentials: {2 * time.Minute, 42, []string{ruleBurst}, []string{ruleSlowGuess}, []string{ruleBurst}},
+		KeySpray:       {4 * time.Minute, 14, []string{ruleSpray}, []string{ruleSlowSpray, ruleSlowGuess}, nil},
 		GuessedKey:     {5 * time.Minute, 16, []string{ruleGuessed}, nil, nil},
 		RevokedKey:     {4 * time.Minute, 6, []string{ruleRevoked}, nil, nil},
 		OldKey:         {3 * time.Minute, 4, []string{ruleOldKey}, nil, nil},
@@ -69,12 +69,12 @@ func classes() map[Class]classInfo {
 		OtherSoftware:  {4 * time.Minute, 5, []string{ruleUAChange}, nil, nil},
 		LateConsent:    {6 * time.Minute, 10, []string{ruleLateConsent, ruleAfterCapture}, []string{ruleConsent}, nil},
 
-		SpoofWave:       {6 * time.Minute, 64, []string{ruleWaveCount}, []string{ruleWave, ruleUX}, nil},
-		SpoofShare:      {10 * time.Minute, 16, []string{ruleWave}, []string{ruleUX, ruleWaveCount}, nil},
+		SpoofWave:       {6 * time.Minute, 64, []string{ruleWaveCount}, []string{ruleWave, ruleSlowWave, ruleUX}, nil},
+		SpoofShare:      {10 * time.Minute, 16, []string{ruleWave}, []string{ruleUX, ruleWaveCount, ruleSlowWave}, nil},
 		InjectionFarm:   {15 * time.Minute, 14, []string{ruleFarm, ruleCamera}, []string{ruleCameraPassed, ruleWave, ruleUX, ruleThenPass}, nil},
 		FarmAddress:     {30 * time.Minute, 26, []string{ruleFarmIP, ruleCamera}, []string{ruleCameraPassed, ruleWave, ruleWaveCount, ruleUX}, nil},
-		HillClimb:       {20 * time.Minute, 18, []string{ruleThenPass}, []string{ruleWave, ruleEdge, ruleUX}, nil},
-		ThresholdProbe:  {30 * time.Minute, 44, []string{ruleEdge}, []string{ruleWave, ruleWaveCount, ruleDrift, ruleUX}, nil},
+		HillClimb:       {20 * time.Minute, 18, []string{ruleThenPass}, []string{ruleSlowThenPass, ruleWave, ruleSlowWave, ruleEdge, ruleUX}, nil},
+		ThresholdProbe:  {30 * time.Minute, 44, []string{ruleEdge}, []string{ruleWave, ruleWaveCount, ruleSlowWave, ruleDrift, ruleUX}, nil},
 		SessionReplay:   {5 * time.Minute, 5, []string{ruleSession}, nil, nil},
 		MediaReplay:     {10 * time.Minute, 6, []string{ruleMedia}, nil, nil},
 		VerdictTampered: {4 * time.Minute, 9, []string{ruleContradiction}, []string{ruleDrift}, nil},

@@ -329,7 +329,7 @@ func (g *Generator) scan(at int64, line *Line) bool {
 }
 
 // staging is a test system somebody pointed at production with a key of its own: a refusal every few
-// minutes, for ever. No rule should mind.
+// minutes, for ever. lw.auth.slow-guess tells of it once a month, and no other rule should mind.
 func (g *Generator) staging(at int64, line *Line) bool {
 	g.queue.push(entry{at: at + int64(g.noise.between(150, 210)*float64(time.Second)), kind: kindStaging})
 	c := g.newCall(&g.noise)
