@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"github.com/liveward/liveward/collectors/collectorstest"
 	"github.com/liveward/liveward/collectors/file"
 	"github.com/liveward/liveward/collectors/file/split"
-	"github.com/liveward/liveward/internal/event"
 )
 
 type line = collectorstest.Line
@@ -217,49 +215,6 @@ func TestFewDescriptors(t *testing.T) {
 		}
 		next[l.Path]++
 	}
-	if s := c.Stats(); s.Missing != 0 || s.Lost != 0 {
-		t.Errorf("stats %+v, want nothing missing", s)
-	}
-}
-
-// A file that is closed at its end to save descriptors, written to and renamed before anybody looks, and nothing
-// at its path yet: its lines come all the same.
-func TestRenamedWhileClosed(t *testing.T) {
-	dir := t.TempDir()
-	cfg := config(filepath.Join(dir, "*.log"))
-	cfg.MaxOpenFiles = 1
-	sink := collectorstest.NewSink(t)
-	var full atomic.Bool
-	refused := make(chan struct{}, 1)
-	sink.Before = func(int, *event.Batch) error {
-		if !full.Load() {
-			return nil
-		}
-		select {
-		case refused <- struct{}{}:
-		default:
-		}
-		return errPushback
-	}
-	c := newCollector(t, cfg, nil)
-	writers := make([]*writer, 4)
-	for i := range writers {
-		writers[i] = newWriter(t, filepath.Join(dir, fmt.Sprintf("%d.log", i)))
-		writers[i].lines(5)
-	}
-	run := collectorstest.Start(t, c, sink)
-	sink.WaitLines(20)
-	sink.Wait("one open file", func() bool { return c.Stats().Open <= 1 })
-	full.Store(true)
-	writers[0].lines(5)
-	<-refused
-	for _, w := range writers[1:] { // two of these at least are closed
-		w.lines(5)
-		w.rename()
-	}
-	full.Store(false)
-	sink.WaitLines(40)
-	run.Stop(t)
 	if s := c.Stats(); s.Missing != 0 || s.Lost != 0 {
 		t.Errorf("stats %+v, want nothing missing", s)
 	}

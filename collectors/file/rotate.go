@@ -70,7 +70,8 @@ func (c *Collector) rotate(t *tail) {
 	if m := old.mark(); old.read > 0 {
 		if ok, _ := m.holds(src); ok { // the log was replaced by a copy of itself, or moved back
 			old.close()
-			old.src, old.id, old.live = src, st.id, true
+			c.revive(old)
+			old.src, old.id = src, st.id
 			old.observe(st)
 			return
 		}
@@ -96,37 +97,43 @@ func (c *Collector) rotate(t *tail) {
 
 // between finds the generations after old that do not stand at the path any more.
 func (c *Collector) between(old *generation, list []candidate) []candidate {
-	i := slices.IndexFunc(list, func(x candidate) bool { return x.st.id == old.id })
-	if i < 0 && !old.fingerprint.IsZero() {
-		// It may have been compressed; then its time of writing is kept, mostly.
-		for k := len(list) - 1; k >= 0 && i < 0; k-- {
-			src, err := list[k].open(c.keepBytes())
-			if err != nil {
-				continue
-			}
-			if fp, _ := headFingerprint(src); fp == old.fingerprint {
-				m := old.mark()
-				if list[k].st.mtime == old.mtime {
-					i = k
-				} else if ok, short := m.holds(src); old.read > 0 && (ok || short) {
-					i = k
-				}
-				if i == k && old.src == nil && !old.finished {
-					old.src, src = src, nil
-					old.final = list[k].gz
-				}
-			}
-			if src != nil {
-				_ = src.Close()
-			}
-		}
-	} else if i >= 0 && old.src == nil && !old.finished {
-		c.reopenFrom(old, list[i])
-	}
-	if i >= 0 {
+	if i := c.found(old, list); i >= 0 {
 		return newerThan(list, i)
 	}
 	return writtenSince(list, old.mtime)
+}
+
+// found returns the index of a generation among candidates, or -1. One that is closed and was not read to its
+// end for good is opened there.
+func (c *Collector) found(g *generation, list []candidate) int {
+	wanted := g.src == nil && !g.finished
+	i := slices.IndexFunc(list, func(x candidate) bool { return x.st.id == g.id })
+	if i >= 0 && (!wanted || c.reopenFrom(g, list[i])) {
+		return i
+	}
+	if g.fingerprint.IsZero() {
+		return -1
+	}
+	// It may have been compressed; then its time of writing is kept, mostly.
+	m := g.mark()
+	for i = len(list) - 1; i >= 0; i-- {
+		src, err := list[i].open(c.keepBytes())
+		if err != nil {
+			continue
+		}
+		ok, short := m.holds(src)
+		fp, _ := headFingerprint(src)
+		same := fp == g.fingerprint && (list[i].st.mtime == g.mtime || g.read > 0 && (ok || short))
+		if same && wanted && (ok || g.read == 0) {
+			c.take(g, list[i], src)
+			return i
+		}
+		_ = src.Close()
+		if same {
+			return i
+		}
+	}
+	return -1
 }
 
 // unknown are the candidates that are, and were, none of the path's generations, nor a copy of what
@@ -200,21 +207,31 @@ func (c *Collector) takeBetween(t *tail, list []candidate) {
 	}
 }
 
-// reopenFrom opens a candidate for a generation.
+// reopenFrom opens a candidate for a generation, if it has what was read of it.
 func (c *Collector) reopenFrom(g *generation, x candidate) bool {
 	src, err := x.open(c.keepBytes())
 	if err != nil {
 		return false
 	}
+	m := g.mark()
+	if ok, _ := m.holds(src); g.read > 0 && !ok {
+		_ = src.Close()
+		return false
+	}
+	c.take(g, x, src)
+	return true
+}
+
+// take lets a generation read from the open file of a candidate.
+func (c *Collector) take(g *generation, x candidate, src source) {
 	g.close()
 	g.src, g.name, g.id = src, x.name, x.st.id
 	g.atEnd = false
 	if x.gz {
 		g.size, g.final = -1, true
-		return true
+		return
 	}
 	c.restat(g)
-	return true
 }
 
 // newLive makes the generation of what an open file at the path holds now. It is looked at before the
@@ -321,6 +338,7 @@ func (c *Collector) reopen(ctx context.Context, g *generation) bool {
 		}
 		_ = f.Close()
 		before := *g
+		before.size = g.read // what is seen now is the new content
 		if st.id == g.id {
 			c.truncate(ctx, g, &before)
 		}
@@ -339,18 +357,13 @@ func (c *Collector) reopen(ctx context.Context, g *generation) bool {
 		c.abandon(g, "a rotated file was not found again")
 		return false
 	}
-	g.src, g.name, g.id, g.atEnd = src, list[i].name, list[i].st.id, false
-	g.final = g.final || list[i].gz
-	if list[i].gz {
-		g.size = -1
-	} else {
-		c.restat(g)
-	}
+	c.take(g, list[i], src)
 	return true
 }
 
 // closeIdle closes files at their end when more are open than allowed: they are opened again when
-// they have grown, and compared with what was read.
+// they have grown, and compared with what was read. Nobody looks again at one that was rotated away, so
+// these come last, and only when they have been quiet for as long as a busy writer is waited for.
 func (c *Collector) closeIdle() {
 	open := 0
 	for _, t := range c.tails {
@@ -360,18 +373,23 @@ func (c *Collector) closeIdle() {
 			}
 		}
 	}
+	open = c.closeSome(open, func(g *generation) bool { return g.live })
+	c.closeSome(open, func(g *generation) bool { return g.finished && !g.live && g.quiet >= drainFactor*c.drain })
+}
+
+// closeSome closes files at their end while more are open than allowed, and returns how many are left.
+func (c *Collector) closeSome(open int, may func(g *generation) bool) int {
 	for i := 0; open > c.cfg.MaxOpenFiles && i < len(c.tails); i++ {
 		t := c.tails[(c.turn+i)%len(c.tails)]
 		for _, g := range t.gens {
-			switch {
-			case g.src == nil || g.unread() || g.half() || g.resting || open <= c.cfg.MaxOpenFiles:
-			case g.live, g.finished:
+			if open > c.cfg.MaxOpenFiles && g.src != nil && !g.unread() && !g.half() && !g.resting && may(g) {
 				c.remember(g)
 				g.close()
 				open--
 			}
 		}
 	}
+	return open
 }
 
 const maxGone = 4096

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"slices"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -183,8 +182,10 @@ func (c *Collector) look(ctx context.Context, t *tail, poll bool) {
 		}
 		if g.unread() {
 			g.quiet = 0
-		} else {
-			g.quiet++
+			continue
+		}
+		if g.quiet++; g.quiet == c.keep && !g.live {
+			c.follow(t, g) // before it is given up
 		}
 	}
 	if poll {
@@ -195,7 +196,7 @@ func (c *Collector) look(ctx context.Context, t *tail, poll bool) {
 	c.advance(t)
 }
 
-// follow opens a file that was closed to save descriptors, and renamed since: what was written to it between
+// follow opens a file that was closed to save descriptors, and rotated since: what was written to it between
 // the two would be missed, for nobody would look at it again.
 func (c *Collector) follow(t *tail, g *generation) {
 	if g.src != nil || g.finished {
@@ -203,14 +204,19 @@ func (c *Collector) follow(t *tail, g *generation) {
 	}
 	list := c.siblings(t)
 	defer release(list)
-	if i := slices.IndexFunc(list, func(x candidate) bool { return x.st.id == g.id }); i >= 0 {
-		c.reopenFrom(g, list[i])
-	}
+	c.found(g, list)
+}
+
+// revive makes g the file that stands at the path again. It may have been given up meanwhile.
+func (c *Collector) revive(g *generation) {
+	g.live, g.finished, g.name = true, false, g.tail.path
+	g.quiet, g.blocking = 0, 0
+	delete(c.gone, g.id)
 }
 
 func (c *Collector) lookLive(ctx context.Context, t *tail, st status) {
-	if l := t.last(); l != nil && !l.live && l.id == st.id && l.src != nil {
-		l.live = true // it was moved away and back
+	if l := t.last(); l != nil && !l.live && l.id == st.id && !l.closed() {
+		c.revive(l) // it was moved away and back
 	}
 	l := t.live()
 	if l == nil || l.id != st.id {
@@ -227,7 +233,7 @@ func (c *Collector) lookLive(ctx context.Context, t *tail, st status) {
 		c.truncate(ctx, l, &before)
 	case l.empty && st.size > 0:
 		c.lookFilled(ctx, l, &before)
-	case l.src == nil && l.unread():
+	case l.src == nil && (l.unread() || st.mtime != before.mtime): // it may have grown, or been filled anew
 		c.reopen(ctx, l)
 	case st.mtime != before.mtime && !l.unread() && !c.intact(l):
 		c.truncate(ctx, l, &before)
@@ -349,8 +355,10 @@ func (c *Collector) exhausted(t *tail, g *generation) bool {
 		return false
 	case g.unread():
 		return overdue && !g.final && !g.half()
-	case g.src == nil, g.final:
+	case g.final:
 		return true
+	case g.src == nil: // nobody knows where it is; it may come back
+		return t.awaited(g) || g.quiet >= c.keep
 	case t.followers(g) > 1 && !g.half():
 		return true
 	case t.awaited(g):
