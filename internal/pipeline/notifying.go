@@ -94,7 +94,8 @@ func (n *Notifying) Run(ctx context.Context) error {
 }
 
 // Origins finds evidence events again: it remembers at which journal message each alert fired, and
-// reads that message and the few before it.
+// reads from there backwards. An alert fires when all sources have passed its last event, a lateness or more
+// after that was journaled, and small messages may come ten times a second.
 type Origins struct {
 	j   *journal.Journal
 	log *slog.Logger
@@ -105,7 +106,9 @@ type Origins struct {
 
 const (
 	originsKept  = 10_000
-	originsReach = 24 // messages before the one at which an alert fired
+	originsStep  = 32       // messages that are read at once
+	originsReach = 2048     // messages before the one at which an alert fired
+	originsBytes = 16 << 20 // bytes of these, compressed
 )
 
 // NewOrigins makes an empty memory.
@@ -149,25 +152,27 @@ func (o *Origins) Samples(ctx context.Context, ids []event.Hash) []event.Documen
 	}
 	defer codec.Close()
 	found := make([]*event.Document, len(ids))
-	var from uint64
-	if until > originsReach {
-		from = until - originsReach
-	}
-	err = o.j.ReadRange(ctx, journal.Events, from, until, journal.All, func(e *journal.Entry) error {
-		var buf []byte
-		docs, err := documentsOf(e, codec, &buf)
-		if err != nil {
-			return err
-		}
-		for i := range docs {
-			if at, ok := want[docs[i].ID]; ok {
-				found[at] = &docs[i]
+	least, bytes := until-min(until, originsReach), 0
+	for last := until; last > least && len(want) > 0 && bytes < originsBytes; last -= min(last, originsStep) {
+		err := o.j.ReadRange(ctx, journal.Events, last-min(last, originsStep), last, journal.All, func(e *journal.Entry) error {
+			bytes += len(e.Body)
+			var buf []byte
+			docs, err := documentsOf(e, codec, &buf)
+			if err != nil {
+				return err
 			}
+			for i := range docs {
+				if at, ok := want[docs[i].ID]; ok {
+					found[at] = &docs[i]
+					delete(want, docs[i].ID)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			o.log.Debug("evidence could not be read", "error", err)
+			break
 		}
-		return nil
-	})
-	if err != nil {
-		o.log.Debug("evidence could not be read", "error", err)
 	}
 	var out []event.Document
 	for _, d := range found {
