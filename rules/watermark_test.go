@@ -225,4 +225,12 @@ func TestWatermarkSignalsBehindItAreCounted(t *testing.T) {
 	if st.Behind != 2 || st.Late != 2 || st.Rules[0].Skipped != 2 {
 		t.Errorf("behind %d, late %d, skipped %d; want 2, 2, 2", st.Behind, st.Late, st.Rules[0].Skipped)
 	}
+	// Of the event that was late for no log of its own, two rules had a signal: it is missed once.
+	var missed int64
+	for _, n := range st.Missed {
+		missed += n
+	}
+	if len(st.Missed) != 1 || missed != 1 {
+		t.Errorf("missed %v, want one event", st.Missed)
+	}
 }

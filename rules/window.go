@@ -87,6 +87,7 @@ type Windows struct {
 	due     int64        // no deadline of any rule is earlier
 	fired   []Fired
 	stats   WindowStats
+	missed  missed
 	tails   []*tail // of the step's positions
 	scratch []byte
 	hashes  hashMemo
@@ -114,7 +115,7 @@ type ruleState struct {
 // NewWindows makes empty windows for rules. No two of them may have the same state key.
 func NewWindows(rules []*Rule, ruleset event.Hash, cfg WindowConfig) *Windows {
 	cfg = cfg.withDefaults()
-	w := &Windows{cfg: cfg, mark: newWatermark(cfg)}
+	w := &Windows{cfg: cfg, mark: newWatermark(cfg), missed: missed{events: map[string]*int64{}}}
 	w.seen = newSeenSet(cfg.Horizon, cfg.MaxSeen)
 	w.Swap(rules, ruleset)
 	for _, rs := range w.sorted {

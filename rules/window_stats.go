@@ -1,6 +1,10 @@
 package rules
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/liveward/liveward/internal/event"
+)
 
 // WindowStats is what windows tell of themselves. Counters begin with the process; they are no part
 // of a snapshot and decide nothing.
@@ -20,6 +24,9 @@ type WindowStats struct {
 	Evicted    int64 // keys of all rules forgotten for want of room
 	Bytes      int64 // estimated memory of all keys
 	Rules      []RuleStats
+	// Missed counts, by source, events that were not late by their own log, and whose signals came behind the
+	// watermark all the same: the clock of their gateway is behind, or the log is written in long pieces.
+	Missed map[string]int64
 }
 
 // RuleStats is what a rule's windows tell of themselves.
@@ -41,6 +48,33 @@ type RuleStats struct {
 	Nanoseconds int64
 }
 
+// missed counts events that came behind the watermark. Of one event there may be many signals, one after
+// the other.
+type missed struct {
+	events map[string]*int64 // by source
+
+	// The event that was counted last.
+	tail    *tail
+	ordinal uint64
+	offset  int64
+}
+
+func (m *missed) note(t *tail, ordinal uint64, sig *event.Signal) {
+	if m.tail == t && m.ordinal == ordinal && m.offset == sig.Offset {
+		return
+	}
+	m.tail, m.ordinal, m.offset = t, ordinal, sig.Offset
+	n := m.events[t.key.Source]
+	if n == nil {
+		if len(m.events) >= maxTails {
+			return
+		}
+		n = new(int64)
+		m.events[t.key.Source] = n
+	}
+	*n++
+}
+
 // sampleEvery is how many matches or signals of a rule share one look at the clock.
 const sampleEvery = 64
 
@@ -49,6 +83,10 @@ func (w *Windows) Stats() WindowStats {
 	s := w.stats
 	s.Watermark, s.Started = w.mark.now, w.mark.now != noTime
 	s.Sources, s.Pending, s.Forgotten = len(w.mark.tails), w.buffer.len(), w.seen.overflow
+	s.Missed = make(map[string]int64, len(w.missed.events))
+	for source, n := range w.missed.events {
+		s.Missed[source] = *n
+	}
 	s.Rules = slices.Grow[[]RuleStats](nil, len(w.sorted))
 	for _, rs := range w.sorted {
 		r := rs.stats

@@ -86,6 +86,7 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, id *seenID, rebuild 
 			w.stats.Late++
 		} else {
 			w.stats.Behind++
+			w.missed.note(w.tails[sig.File], step.Positions[sig.File].Ordinal, sig)
 		}
 	}
 	if late && rs.rule.Kind != Each {

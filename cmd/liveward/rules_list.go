@@ -36,7 +36,8 @@ control socket. A rule is
   ok        it sees what it needs
   warming   its windows are not full yet, or it still learns what is normal
   blind     it cannot fire: no input provides a field that it needs, or only one that is silent
-  degraded  it forgot keys for want of room, or its condition had no result, in the last ten minutes
+  degraded  it forgot keys for want of room, missed late events, or its condition had no result, in the
+            last ten minutes
   expired   an exception of it is over
 
 With --stats, what each rule costs: with -c in the running agent, since its start; without, on this

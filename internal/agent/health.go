@@ -22,6 +22,8 @@ const (
 	silentAfter = 10 * time.Minute
 	// usualLines is how many lines say what share of them is usually quarantined.
 	usualLines = 100
+	// lateShare is which part of a rule's events may come too late for its windows before it is degraded.
+	lateShare = 100
 )
 
 // RuleState is how a rule is, the first of these that holds.
@@ -30,7 +32,7 @@ type RuleState string
 // The states of a rule.
 const (
 	RuleBlind    RuleState = "blind"    // no input that is not silent provides a field it needs: it cannot fire
-	RuleDegraded RuleState = "degraded" // it forgot keys for want of room, or its condition had no result
+	RuleDegraded RuleState = "degraded" // it forgot keys for want of room, missed late events, or its condition had no result
 	RuleWarming  RuleState = "warming"  // its windows are not full yet
 	RuleExpired  RuleState = "expired"  // an exception of it is over
 	RuleOK       RuleState = "ok"
@@ -42,6 +44,7 @@ type RuleHealth struct {
 	State   RuleState
 	Missing []event.ID // fields that nothing provides, of a blind rule
 	Evicted int64      // keys forgotten in the last ten minutes
+	Skipped int64      // signals in the last ten minutes that came too late for its windows
 	Match   rules.MatchStats
 	Window  rules.RuleStats
 }
@@ -53,6 +56,8 @@ type monitor struct {
 
 	mu      sync.Mutex
 	samples []healthSample // oldest first
+
+	toldLate map[string]bool // by input
 }
 
 // healthSample is what was counted up to a time.
@@ -67,6 +72,8 @@ type inputSample struct{ lines, events, quarantined, late, gaps, blind int64 }
 type ruleSample struct {
 	evicted int64
 	errors  uint64
+	matches int64
+	skipped int64
 }
 
 // sample takes notice of the counts as they are, and forgets those before the span.
@@ -75,16 +82,32 @@ func (m *monitor) sample(now time.Time) {
 	for i := range m.agent.plan.inputs {
 		name := m.agent.plan.inputs[i].Name
 		t := m.agent.counts.Input(name)
-		s.inputs[name] = inputSample{t.Lines, t.Events, t.Quarantined, t.Late, t.MappingGaps, t.Blind}
+		s.inputs[name] = inputSample{t.Lines, t.Events, t.Quarantined, m.agent.late(name), t.MappingGaps, t.Blind}
 	}
 	for _, r := range m.agent.detector.Stats().Windows.Rules {
-		s.rules[r.ID] = ruleSample{r.Evicted, m.agent.counts.Rule(r.ID).Errors}
+		s.rules[r.ID] = ruleSample{r.Evicted, m.agent.counts.Rule(r.ID).Errors, r.Matches, r.Skipped}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.tellLate(s)
 	m.samples = append(m.samples, s)
 	for len(m.samples) > 2 && (now.Sub(m.samples[1].at) >= healthSpan || len(m.samples) > healthSamples) {
 		m.samples = m.samples[1:]
+	}
+}
+
+// tellLate logs, once an input, that windows miss its events.
+func (m *monitor) tellLate(s healthSample) {
+	for name, in := range s.inputs {
+		if in.late == 0 || m.toldLate[name] {
+			continue
+		}
+		if m.toldLate == nil {
+			m.toldLate = map[string]bool{}
+		}
+		m.toldLate[name] = true
+		m.agent.log.Warn("events come too late to be counted by windows: the gateway's clock is behind, or its log is written in long pieces; raise the input's lateness",
+			"input", name, "events", in.late)
 	}
 }
 
@@ -107,6 +130,12 @@ func (a *Agent) silent(input string, now time.Time) time.Duration {
 	return max(0, now.Sub(since))
 }
 
+// late is how many events of an input windows have skipped: those behind the lateness of their log, and those
+// behind what was counted already.
+func (a *Agent) late(input string) int64 {
+	return a.counts.Input(input).Late + a.detector.Stats().Windows.Missed[input]
+}
+
 // rules tells how each rule of the set in use is.
 func (m *monitor) rules(now time.Time) []RuleHealth {
 	a := m.agent
@@ -121,10 +150,11 @@ func (m *monitor) rules(now time.Time) []RuleHealth {
 	for _, r := range set.Rules() {
 		h := RuleHealth{Rule: r, Match: a.counts.Rule(r.ID), Window: windows[r.ID], Missing: blind[r.ID]}
 		h.Evicted = h.Window.Evicted - before[r.ID].evicted
+		h.Skipped = h.Window.Skipped - before[r.ID].skipped
 		switch {
 		case len(h.Missing) > 0:
 			h.State = RuleBlind
-		case h.Evicted > 0, h.Match.Errors > before[r.ID].errors:
+		case h.Evicted > 0, h.Match.Errors > before[r.ID].errors, h.Skipped*lateShare > h.Window.Matches-before[r.ID].matches:
 			h.State = RuleDegraded
 		case h.Window.Warming:
 			h.State = RuleWarming
@@ -175,7 +205,7 @@ func (r *RuleHealth) report(ev *event.Event) {
 }
 
 func (m *monitor) input(in *input, now time.Time) func(*event.Event) {
-	t, silent := m.agent.counts.Input(in.Name), m.agent.silent(in.Name, now)
+	t, late, silent := m.agent.counts.Input(in.Name), m.agent.late(in.Name), m.agent.silent(in.Name, now)
 	before := m.oldest().inputs[in.Name]
 	lines, events := t.Lines-before.lines, t.Events-before.events
 	return func(ev *event.Event) {
@@ -195,7 +225,7 @@ func (m *monitor) input(in *input, now time.Time) func(*event.Event) {
 			ev.SetFloat(event.LivewardHealthQuarantinedShare, share(t.Quarantined-before.quarantined, lines))
 		}
 		if events > 0 {
-			ev.SetFloat(event.LivewardHealthLateShare, share(t.Late-before.late, events))
+			ev.SetFloat(event.LivewardHealthLateShare, min(1, share(late-before.late, events)))
 		}
 		if before.lines >= usualLines {
 			ev.SetFloat(event.LivewardHealthQuarantinedUsual, share(before.quarantined, before.lines))

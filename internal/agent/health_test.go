@@ -133,6 +133,29 @@ func TestRuleIsDegradedWhileItForgets(t *testing.T) {
 	}
 }
 
+// So is one whose windows miss events that come too late.
+func TestRuleIsDegradedWhileEventsComeTooLate(t *testing.T) {
+	a := idle(t)
+	now := a.started
+	a.monitor.sample(now)
+	state := func(matches, skipped int64) string {
+		a.monitor.mu.Lock()
+		for i := range a.monitor.samples { // so many since then
+			a.monitor.samples[i].rules = map[string]ruleSample{"lw.x.status": {matches: -matches, skipped: -skipped}}
+		}
+		a.monitor.mu.Unlock()
+		return states(a.monitor.rules(now))["lw.x.status"]
+	}
+	for _, tc := range []struct {
+		matches, skipped int64
+		want             string
+	}{{0, 0, "ok"}, {100, 1, "ok"}, {100, 2, "degraded"}, {1, 1, "degraded"}} {
+		if got := state(tc.matches, tc.skipped); got != tc.want {
+			t.Errorf("%d of %d events missed: %s, want %s", tc.skipped, tc.matches, got, tc.want)
+		}
+	}
+}
+
 // Health events are about the last ten minutes, and say what was usual before.
 func TestInputHealth(t *testing.T) {
 	a := idle(t)

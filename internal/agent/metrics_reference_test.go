@@ -45,6 +45,7 @@ What to alarm on, beside the rules of the pack (` + "`lw.ops.*`" + `), which say
 | ` + "`increase(liveward_input_turned_away_total{why=~\"denied\\|forbidden\"}[10m]) > 0`" + ` | somebody sends who may not, or may not any more |
 | ` + "`liveward_rule_state{state=\"blind\"} == 1`" + ` | a rule cannot fire |
 | ` + "`increase(liveward_rule_evicted_keys_total[10m]) > 0`" + ` | a rule forgets keys: its counts are not exact |
+| ` + "`increase(liveward_input_late_total[10m]) > 0`" + ` | windows miss events: a gateway's clock is behind, or its log is written in long pieces; raise the input's ` + "`lateness`" + ` |
 | ` + "`increase(liveward_joins_evicted_total[10m]) > 0`" + ` | sessions are forgotten before their account came: alerts on accounts may be wrong |
 | ` + "`liveward_journal_full == 1`" + ` | collectors wait: a store is away |
 | ` + "`liveward_forwarder_state{state=\"stuck\"} == 1`" + ` | somebody has to mend key, privilege or template |
