@@ -85,6 +85,21 @@ func Formats(config string) (*formats.Set, error) {
 	return p.Formats, errors.Join(f.Err(), err)
 }
 
+// LoadPrivacy is the privacy filter of a configuration, with all its keys.
+func LoadPrivacy(config string) (*privacy.Filter, error) {
+	src, err := os.ReadFile(config)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	cfg := Default()
+	f := strict.Decode(config, src, &cfg)
+	p := &Plan{Config: cfg}
+	if err := errors.Join(p.loadPrivacy(f), f.Err()); err != nil {
+		return nil, err
+	}
+	return p.Privacy, nil
+}
+
 // input chooses the configured input and puts the command line's words on top.
 func (o Offline) input(inputs []InputConfig) (InputConfig, error) {
 	in := InputConfig{Name: "log"}
