@@ -369,7 +369,7 @@ func (a *Agent) collectOnce(ctx context.Context, in input, delivered *pipeline.D
 		}
 		resume = slices.Concat(earlier, resume)
 	}
-	c, err := a.collector(in, resume, log)
+	c, err := a.collector(in, resume)
 	if err != nil {
 		return err
 	}
@@ -377,12 +377,12 @@ func (a *Agent) collectOnce(ctx context.Context, in input, delivered *pipeline.D
 	return c.Collect(ctx, sink)
 }
 
-func (a *Agent) collector(in input, resume []event.Position, log *slog.Logger) (collectors.Collector, error) {
+func (a *Agent) collector(in input, resume []event.Position) (collectors.Collector, error) {
 	if in.make != nil {
-		return in.make(resume, a.now, log)
+		return in.make(resume, a.now, a.log)
 	}
 	if len(in.Paths) == 1 && in.Paths[0] == "-" {
-		return stdin.New(in.Name, os.Stdin, a.now, log), nil
+		return stdin.New(in.Name, os.Stdin, a.now, a.log), nil
 	}
 	cfg := file.Config{
 		Name: in.Name, Paths: in.Paths, Exclude: in.Exclude, StartAtEnd: in.Start == "end", MaxLine: int(in.MaxLine),
@@ -390,7 +390,7 @@ func (a *Agent) collector(in input, resume []event.Position, log *slog.Logger) (
 	if a.hooks.File != nil {
 		a.hooks.File(&cfg)
 	}
-	return file.New(cfg, resume, a.now, log)
+	return file.New(cfg, resume, a.now, a.log)
 }
 
 // Totals counts what went through since the start.
