@@ -22,7 +22,8 @@ func replayCommand() *cobra.Command {
 		Long: `Replay runs whole files in one go, without a daemon, with the agent's own stages and windows: the
 same lines give the same alerts, byte for byte, every time. The rotated files of one log, told by
 their names, are read one after another, the oldest first, in whatever order they are given; logs
-are merged by time; gzip is unpacked. Alerts are NDJSON, each line the alert document itself.`,
+are merged by time; gzip is unpacked. Alerts are NDJSON, each line the alert document itself. How many
+lines were read stands on stderr; where none could be, the exit code is 1.`,
 		Example: `  liveward replay --rules rules.d --format nginx_json access.json
   liveward replay -c liveward.yaml --source gateway --alerts alerts.ndjson --events events.ndjson access.json access.json.1`,
 		Args: atLeastOne("file"),
@@ -69,12 +70,7 @@ are merged by time; gzip is unpacked. Alerts are NDJSON, each line the alert doc
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s, %d quarantined, %d late; %s; privacy dropped or masked %s\n",
-				plural(res.Lines, "line"), plural(res.Events, "event"), res.Quarantined, res.Late, plural(res.Alerts, "alert"), plural(res.Dropped, "value"))
-			if err == nil && res.Events == 0 && res.Quarantined > 0 {
-				_, err = fmt.Fprintln(cmd.ErrOrStderr(), "liveward: no line could be read: liveward parse --explain says why, --format auto tries them all")
-			}
-			return err
+			return sumUp(cmd, res, fmt.Sprintf("; %s; privacy dropped or masked %s", plural(res.Alerts, "alert"), plural(res.Dropped, "value")))
 		},
 	}
 	in.register(cmd)
@@ -82,6 +78,17 @@ are merged by time; gzip is unpacked. Alerts are NDJSON, each line the alert doc
 	cmd.Flags().StringVar(&alertsTo, "alerts", "", "write alerts to this file instead of standard output")
 	cmd.Flags().StringVar(&eventsTo, "events", "", "also write every event document to this file")
 	return cmd
+}
+
+// sumUp says on stderr how a log was read, and what else there is to say of it. Where no line of it could be
+// read, that is an error: quiet rules would look like an all-clear.
+func sumUp(cmd *cobra.Command, res pipeline.ReplayResult, rest string) error {
+	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s, %d quarantined, %d late%s\n",
+		plural(res.Lines, "line"), plural(res.Events, "event"), res.Quarantined, res.Late, rest)
+	if err == nil && res.Events == 0 && res.Quarantined > 0 {
+		err = errors.New("no line could be read: liveward parse --explain says why, --format auto tries them all")
+	}
+	return err
 }
 
 // output is a buffered file, or a stream that is not ours to close.

@@ -24,7 +24,8 @@ func rulesBacktestCommand() *cobra.Command {
 		Use:   "backtest (--format FORMAT FILE… | --journal -c FILE)",
 		Short: "Show what rules would have fired over recorded logs or the journal",
 		Long: `Backtest runs whole logs through the agent's own stages and windows and counts the alerts of each
-rule per day and per key. Nothing is sent anywhere; the same lines give the same bytes.
+rule per day and per key. Nothing is sent anywhere; the same lines give the same bytes. How many lines were
+read stands on stderr; where none could be, there is no report, and the exit code is 1.
 
 With --journal, it runs over what an agent has journaled in the last days instead: the documents are
 matched and counted anew, in the order in which they came. A running agent is asked over its control
@@ -162,14 +163,20 @@ func backtestFiles(cmd *cobra.Command, in *offlineFlags, rule, against string, f
 	if err := known(plan.Rules, rule); err != nil {
 		return nil, nil, err
 	}
-	if b, err = plan.Backtest(cmd.Context(), plan.Rules, rule, in.options(false), files); err != nil || against == "" {
+	var other *rules.Set
+	if against != "" {
+		if other, err = plan.RuleSet(compared(against)); err != nil {
+			return nil, nil, err
+		}
+	}
+	b, res, err := plan.Backtest(cmd.Context(), plan.Rules, rule, in.options(false), files)
+	if err == nil {
+		err = sumUp(cmd, res, "")
+	}
+	if err != nil || other == nil {
 		return b, nil, err
 	}
-	set, err := plan.RuleSet(compared(against))
-	if err != nil {
-		return nil, nil, err
-	}
-	old, err = plan.Backtest(cmd.Context(), set, rule, in.options(false), files)
+	old, _, err = plan.Backtest(cmd.Context(), other, rule, in.options(false), files)
 	return b, old, err
 }
 

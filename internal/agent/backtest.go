@@ -32,8 +32,9 @@ func (p *Plan) RuleSet(dirs RuleDirs) (*rules.Set, error) {
 }
 
 // Backtest runs files through a rule set, with the agent's own stages and windows, and gathers what
-// would have fired of the rule of an id, or of all where it is empty. Nothing is sent anywhere.
-func (p *Plan) Backtest(ctx context.Context, set *rules.Set, id string, o ReplayOptions, files []string) (*backtest.Report, error) {
+// would have fired of the rule of an id, or of all where it is empty, and how the files were read. Nothing
+// is sent anywhere.
+func (p *Plan) Backtest(ctx context.Context, set *rules.Set, id string, o ReplayOptions, files []string) (*backtest.Report, pipeline.ReplayResult, error) {
 	b := backtest.New(set, id)
 	r := p.Replay(o)
 	r.Rules = set
@@ -51,10 +52,11 @@ func (p *Plan) Backtest(ctx context.Context, set *rules.Set, id string, o Replay
 		}
 		return nil
 	}
-	if _, err := r.Run(ctx, files); err != nil {
-		return nil, err
+	res, err := r.Run(ctx, files)
+	if err != nil {
+		return nil, res, err
 	}
-	return b, nil
+	return b, res, nil
 }
 
 // documentTime reads the time of a document, in which @timestamp comes first.
