@@ -12,9 +12,9 @@ import (
 	"github.com/liveward/liveward/rules"
 )
 
-// The default pack on small reference corpora: every attack is found where nothing hides it, what
-// should be noticed is, no day has more than two false pages, and no rule is beyond its budget. The
-// corpora of docs/pack-report.md are larger: make report.
+// The default pack on small reference corpora: every attack is found where nothing hides it, and
+// six of them where they are hardest to see; what should be noticed is, no day has more than two false
+// pages, and no rule is beyond its budget. The corpora of docs/pack-report.md are larger: make report.
 func TestPackIsWithinItsBudgets(t *testing.T) {
 	if raced {
 		t.Skip("half a million lines and one goroutine: make test runs it without the race detector")
@@ -36,6 +36,9 @@ func TestPackIsWithinItsBudgets(t *testing.T) {
 	settings := map[string]int{}
 	for _, s := range r.Attacks {
 		settings[s.Setting]++
+		if s.Setting != Alone && s.Found < s.Made { // alone, it is one of the problems
+			t.Errorf("%s, %s: %d of %d found", s.Class, s.Setting, s.Found, s.Made)
+		}
 		if s.Setting == Alone && s.Shadow > 0 {
 			t.Errorf("%s is seen by rules in shadow mode alone", s.Class)
 		}
