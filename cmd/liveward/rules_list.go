@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,10 +14,7 @@ import (
 )
 
 // ruleRow is a rule of a list, with what a running agent says of it.
-type ruleRow struct {
-	rules.Listed
-	Live *agent.RuleStatus `json:"live,omitempty"`
-}
+type ruleRow agent.ConfiguredRule
 
 func rulesListCommand() *cobra.Command {
 	var asJSON, stats bool
@@ -31,7 +27,7 @@ func rulesListCommand() *cobra.Command {
 		Long: `List the rules of a directory, or of the pack that comes with liveward.
 
 With -c, those of a configuration, each with its state. Where the agent runs, it is asked over its
-control socket. A rule is
+control socket, and what it uses is listed, whatever has become of the files. A rule is
 
   ok        it sees what it needs
   warming   its windows are not full yet, or it still learns what is normal
@@ -39,6 +35,7 @@ control socket. A rule is
   degraded  it forgot keys for want of room, missed late events, or its condition had no result, in the
             last ten minutes
   expired   an exception of it is over
+  pending   it stands in the files, and the running agent has not taken it yet
 
 With --stats, what each rule costs: with -c in the running agent, since its start; without, on this
 machine, over the events of the rules' own tests. With --format, rules whose fields these formats do
@@ -56,7 +53,7 @@ not provide are marked blind.`,
 			var rows []ruleRow
 			var err error
 			if config != "" {
-				rows, err = configuredRules(cmd.Context(), config, stats)
+				rows, err = configuredRules(cmd, config, stats)
 			} else {
 				rows, err = listedRules(dirs, formats, stats)
 			}
@@ -114,40 +111,32 @@ func rowsOf(list []rules.Listed) []ruleRow {
 	return rows
 }
 
-// configuredRules lists the rules of a configuration, with what the agent says of them where it runs.
-// What a rule costs only a running agent knows.
-func configuredRules(ctx context.Context, config string, stats bool) ([]ruleRow, error) {
-	plan, err := agent.Load(config)
+// configuredRules lists the rules of a configuration, with what the agent says of them where it runs, and says
+// on stderr what is wrong with the files then. What a rule costs only a running agent knows.
+func configuredRules(cmd *cobra.Command, config string, stats bool) ([]ruleRow, error) {
+	list, err := agent.ListConfigured(cmd.Context(), config)
 	if err != nil {
 		return nil, err
 	}
-	rows := rowsOf(plan.Rules.List(rules.ListOptions{Provided: plan.Provided()}))
-	client, err := agent.Connect(ctx, plan.Config.Agent.Data)
-	if errors.Is(err, agent.ErrNotRunning) && !stats {
-		return rows, nil
+	if stats && list.Agent != nil {
+		return nil, list.Agent
 	}
-	if err != nil {
-		return nil, err
+	if list.Broken != nil {
+		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%v\nliveward: the files are broken; this is what the agent runs on with, the old version of what is broken included\n", list.Broken)
 	}
-	defer client.Close()
-	live, err := client.RuleStatus(ctx)
-	if err != nil {
-		return nil, err
+	rows := make([]ruleRow, len(list.Rules))
+	for i := range list.Rules {
+		rows[i] = ruleRow(list.Rules[i])
 	}
-	byID := make(map[string]*agent.RuleStatus, len(live))
-	for i := range live {
-		byID[live[i].ID] = &live[i]
-	}
-	for i := range rows {
-		rows[i].Live = byID[rows[i].ID]
-	}
-	return rows, nil
+	return rows, err
 }
 
 // state is the rule's state as far as it is known: without a running agent whether it is blind.
 func (r *ruleRow) state() string {
 	missing, state := r.Blind, "ok"
 	switch {
+	case r.Pending:
+		return "pending"
 	case r.Live != nil:
 		missing, state = r.Live.Missing, string(r.Live.State)
 	case len(missing) > 0:
@@ -212,7 +201,7 @@ func printState(r *ruleRow) string {
 func printLive(r *ruleRow) string {
 	s := r.Live
 	if s == nil {
-		return fmt.Sprintf("%s\t%s\t\t\t\t\t\t\t\tnot in use yet", r.ID, r.mode())
+		return fmt.Sprintf("%s\t%s\t\t\t\t\t\t\t\t%s", r.ID, r.mode(), r.state())
 	}
 	cost := "-" // too few events to say
 	if s.Nanoseconds > 0 {

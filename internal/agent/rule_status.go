@@ -1,10 +1,17 @@
 package agent
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"os"
+	"slices"
 
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
+	"github.com/liveward/liveward/rules"
 )
 
 // RuleStatus is how a rule fares in a running agent, since the agent's start.
@@ -30,18 +37,87 @@ const triedEnough = 640
 // Provided tells which fields the configured inputs provide.
 func (p *Plan) Provided() func(event.ID) bool { return p.sees(nil) }
 
-// RuleStatus asks a running agent how its rules fare, in order of their ids.
-func (c *Client) RuleStatus(ctx context.Context) ([]RuleStatus, error) {
-	var out []RuleStatus
-	err := c.Get(ctx, "/v1/rules", &out)
-	return out, err
+// ConfiguredRule is a rule of a configuration, with what a running agent says of it.
+type ConfiguredRule struct {
+	rules.Listed
+	Live    *RuleStatus `json:"live,omitempty"`
+	Pending bool        `json:"pending,omitempty"` // it stands in the files, and the running agent does not use it
+}
+
+// ConfiguredRules are the rules of a configuration.
+type ConfiguredRules struct {
+	Rules  []ConfiguredRule // in order of their ids
+	Agent  error            // ErrNotRunning: the rules are those of the files; nil: they are those that the agent uses
+	Broken error            // what is wrong with the files of a running agent, which goes on with what it has
+}
+
+// ListConfigured asks the agent of a configuration for the rules that it uses, and how they fare. Files that
+// have become unsound meanwhile are no hindrance then: it is when they are that somebody asks. Without an
+// agent the rules are those of the files.
+func ListConfigured(ctx context.Context, config string) (ConfiguredRules, error) {
+	var out ConfiguredRules
+	dir, err := dataDir(config)
+	if err != nil {
+		return out, err
+	}
+	client, err := Connect(ctx, dir)
+	switch {
+	case err == nil:
+		defer client.Close()
+		if err := client.Get(ctx, "/v1/rules", &out.Rules); err != nil {
+			return out, err
+		}
+	case errors.Is(err, ErrNotRunning):
+		out.Agent = err
+	default:
+		return out, err
+	}
+	plan, err := Load(config)
+	switch {
+	case err != nil && out.Agent == nil:
+		out.Broken = err
+		return out, nil
+	case err != nil:
+		return out, err
+	}
+	used := make(map[string]bool, len(out.Rules))
+	for i := range out.Rules {
+		used[out.Rules[i].ID] = true
+	}
+	for _, l := range plan.Rules.List(rules.ListOptions{Provided: plan.Provided()}) {
+		if !used[l.ID] {
+			out.Rules = append(out.Rules, ConfiguredRule{Listed: l, Pending: out.Agent == nil})
+		}
+	}
+	slices.SortFunc(out.Rules, func(a, b ConfiguredRule) int { return cmp.Compare(a.ID, b.ID) })
+	return out, nil
+}
+
+// dataDir reads where the agent of a configuration keeps its data, whatever else is wrong with it.
+func dataDir(config string) (string, error) {
+	src, err := os.ReadFile(config)
+	if err != nil {
+		return "", fmt.Errorf("configuration: %w", err)
+	}
+	cfg := Default()
+	if f := strict.Decode(config, src, &cfg); !f.Parsed() {
+		return "", f.Err()
+	}
+	return cfg.Agent.Data, nil
 }
 
 func (a *Agent) controlRules(http.ResponseWriter, *http.Request) (any, error) {
+	fares := map[string]*RuleStatus{}
 	all := a.monitor.rules(a.now())
-	out := make([]RuleStatus, 0, len(all))
 	for i := range all {
-		out = append(out, all[i].status())
+		s := all[i].status()
+		fares[s.ID] = &s
+	}
+	set, _ := a.rulesets.Current()
+	listed := set.List(rules.ListOptions{Provided: a.plan.Provided()})
+	out := make([]ConfiguredRule, 0, len(listed))
+	for _, l := range listed {
+		out = append(out, ConfiguredRule{Listed: l, Live: fares[l.ID]})
 	}
 	return out, nil
 }
