@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -119,28 +118,12 @@ cannot be known without posting or taking something. Nothing is stored, sent or 
 // printWarnings says what is probably not meant in the rules. Nobody changes the pack within the program:
 // of its rules a number is enough.
 func printWarnings(out io.Writer, plan *agent.Plan, config string) error {
-	dirs := plan.Config.Rules
-	theirs := func(file string) bool {
-		if dirs.Dir != "" {
-			return true
-		}
-		_, err := os.Stat(filepath.Join(dirs.Overlay, filepath.FromSlash(file)))
-		return dirs.Overlay != "" && err == nil
-	}
 	for _, p := range plan.Warnings(time.Now()) {
-		if !theirs(p.File) {
-			continue
-		}
 		if _, err := fmt.Fprintln(out, p.Error()); err != nil {
 			return err
 		}
 	}
-	blind := 0
-	for id := range plan.Blind() {
-		if !theirs(id + ".yaml") {
-			blind++
-		}
-	}
+	blind := plan.BlindShipped()
 	if blind == 0 {
 		return nil
 	}

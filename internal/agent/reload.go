@@ -73,12 +73,11 @@ func (a *Agent) reload(ctx context.Context) {
 	a.warn()
 }
 
-// warn says that something is probably not meant in the rules as they are now, in one line: of a pack
-// and a log that lacks some fields there may be dozens, and liveward check lists them.
+// warn says that something is probably not meant in the user's rules as they are now, in one line: there may
+// be dozens, and liveward check lists them.
 func (a *Agent) warn() {
-	blind := len(a.plan.Blind())
 	if n := len(a.plan.Warnings(a.now())); n > 0 {
-		a.log.Warn("rules have warnings: liveward check lists them", "warnings", n, "blind", blind)
+		a.log.Warn("rules have warnings: liveward check lists them", "warnings", n, "blind", a.plan.blindOwn())
 	}
 }
 

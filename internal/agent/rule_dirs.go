@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	pack "github.com/liveward/liveward/rules.d"
@@ -27,6 +28,15 @@ func (c RulesConfig) Dirs() RuleDirs { return RuleDirs{Dir: c.Dir, Overlay: c.Ov
 
 // String names what the user named.
 func (d RuleDirs) String() string { return cmp.Or(d.Overlay, d.Dir, "the pack") }
+
+// own tells whether a file is the user's: not one of the pack within the program, which nobody changes.
+func (d RuleDirs) own(file string) bool {
+	if d.Dir != "" || d.Overlay == "" {
+		return d.Dir != ""
+	}
+	_, err := os.Stat(filepath.Join(d.Overlay, filepath.FromSlash(file)))
+	return err == nil
+}
 
 // noDirectory is a directory that is not there.
 type noDirectory struct {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"time"
 
 	"github.com/liveward/liveward/collectors/formats"
@@ -74,16 +75,29 @@ func (p *Plan) sees(awake func(input string) bool) func(event.ID) bool {
 	}
 }
 
+// BlindShipped counts the rules of the pack that no input can make fire; one's own stand in Warnings.
+func (p *Plan) BlindShipped() int { return len(p.Blind()) - p.blindOwn() }
+
+func (p *Plan) blindOwn() int {
+	n := 0
+	for id := range p.Blind() {
+		if p.Config.Rules.Dirs().own(id + ".yaml") {
+			n++
+		}
+	}
+	return n
+}
+
 // Blind lists the rules that no input can make fire, with the fields that are missing.
 func (p *Plan) Blind() map[string][]event.ID { return p.Rules.Blind(p.sees(nil)) }
 
-// Warnings are what is probably not meant in the rules, held against this configuration and a time:
-// rules that no input can make fire, exceptions that are over, and rules that look back further than
+// Warnings are what is probably not meant in the user's own rules, held against this configuration and a
+// time: rules that no input can make fire, exceptions that are over, and rules that look back further than
 // the journal keeps.
 func (p *Plan) Warnings(now time.Time) rules.Problems {
 	opts := p.ruleOptions()
 	opts.Now, opts.Provided, opts.Retention = now, p.sees(nil), time.Duration(p.Config.Journal.MaxAge)
-	problems := rules.Lint(p.rulesFS, opts)
+	problems := slices.DeleteFunc(rules.Lint(p.rulesFS, opts), func(x rules.Problem) bool { return !p.Config.Rules.Dirs().own(x.File) })
 	for i := range problems {
 		problems[i].Excerpt = ""
 	}
