@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/liveward/liveward/internal/agent"
 	"github.com/liveward/liveward/rules/sigma"
 )
 
@@ -38,14 +39,18 @@ already is never written over.`,
 			if out == "" || o.Playbook == "" {
 				return usageError{errors.New("--out and --playbook are needed: every rule names the page that helps with it")}
 			}
-			pages, err := playbooksOf(os.DirFS(out))
+			dir, err := agent.RuleDirs{Dir: out}.Open()
+			if err != nil {
+				return err
+			}
+			pages, err := playbooksOf(dir)
 			if err != nil {
 				return err
 			}
 			if err := hasPlaybook(out, pages, o.Playbook); err != nil {
 				return err
 			}
-			im, err := sigma.New(o, os.DirFS(out))
+			im, err := sigma.New(o, dir)
 			if err != nil {
 				return usageError{err}
 			}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/liveward/liveward/internal/agent"
 	"github.com/liveward/liveward/internal/event"
+	"github.com/liveward/liveward/internal/strict"
 	"github.com/liveward/liveward/rules"
 )
 
@@ -31,13 +32,17 @@ and one shows it silent. Change it from there; it starts in shadow mode.`,
   liveward rules new rules.d --id lw.own.many-refusals --kind threshold --by client.ip --playbook auth/bad-credentials-burst`,
 		Args: exactlyOne("rule directory"),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			dir := os.DirFS(a[0])
-			pages, err := playbooksOf(dir)
+			dir, err := agent.RuleDirs{Dir: a[0]}.Open()
 			if err != nil {
 				return err
 			}
-			if len(pages) == 0 {
-				return hasPlaybook(a[0], pages, cmp.Or(d.Playbook, "AREA/NAME"))
+			own, err := playbooksOf(os.DirFS(a[0]))
+			if err != nil {
+				return err
+			}
+			pages, err := playbooksOf(dir)
+			if err != nil {
+				return err
 			}
 			ask := asker{in: bufio.NewReader(cmd.InOrStdin()), out: cmd.ErrOrStderr()}
 			ask.into(&d.ID, "id, such as lw.area.name", "")
@@ -47,8 +52,8 @@ and one shows it silent. Change it from there; it starts in shadow mode.`,
 			}
 			ask.into(&severity, "severity: low, medium, high, critical", "medium")
 			page, usual := "playbook, such as "+pages[0], ""
-			if len(pages) == 1 {
-				page, usual = "playbook", pages[0]
+			if len(own) == 1 {
+				page, usual = "playbook", own[0]
 			}
 			ask.into(&d.Playbook, page, usual)
 			if ask.err != nil {
@@ -124,24 +129,19 @@ func (a *asker) into(value *string, what, usual string) {
 	}
 }
 
-// hasPlaybook says what to do where a rule directory lacks the page that a new rule would name.
+// hasPlaybook says what to do where neither a rule directory nor the pack has the page that a new rule would name.
 func hasPlaybook(dir string, pages []string, page string) error {
 	if slices.Contains(pages, page) {
 		return nil
 	}
-	todo := "write playbooks/" + page + ".md first"
-	switch n := len(pages); {
-	case n == 0:
-		todo += ": docs/rules.md says how"
-	case n <= 8:
-		todo += ", or take one of " + strings.Join(pages, ", ")
-	default:
-		todo += fmt.Sprintf(", or take one of the %d that are there, such as %s", n, pages[0])
+	todo := fmt.Sprintf("write playbooks/%s.md first, or take one of the %d that are there, such as %s", page, len(pages), pages[0])
+	if near := strict.Nearest(page, pages); near != "" {
+		todo = fmt.Sprintf("did you mean %q?", near)
 	}
-	return fmt.Errorf("there is no playbook %s in %s: %s", page, dir, todo)
+	return fmt.Errorf("there is no playbook %s in %s, nor in the pack: %s", page, dir, todo)
 }
 
-// playbooksOf names the pages of a rule directory.
+// playbooksOf names the pages of rule files.
 func playbooksOf(dir fs.FS) ([]string, error) {
 	files, err := fs.Glob(dir, "playbooks/*/*.md")
 	if err != nil {

@@ -82,7 +82,7 @@ cannot be known without posting or taking something. Nothing is stored, sent or 
 			}
 			out := cmd.OutOrStdout()
 			if _, err := fmt.Fprintf(out, "%s is sound: %s, %s, %s\n", config,
-				plural(len(plan.Config.Inputs), "input"), plural(len(plan.Rules.Rules()), "rule"), plural(len(plan.Playbooks.Names()), "playbook")); err != nil {
+				plural(len(plan.Config.Inputs), "input"), plural(len(plan.Rules.Rules()), "rule"), plural(plan.Pages(), "playbook")); err != nil {
 				return err
 			}
 			for _, line := range slices.Concat(plan.Inputs(), plan.Known(time.Now())) {

@@ -20,7 +20,7 @@ import (
 
 // RuleSet loads other rules with the plan's key and playbook addresses, for a comparison with the plan's own.
 func (p *Plan) RuleSet(dirs RuleDirs) (*rules.Set, error) {
-	fsys, err := dirs.open()
+	fsys, err := dirs.Open()
 	if err != nil {
 		return nil, fmt.Errorf("rules: %w", err)
 	}

@@ -67,6 +67,7 @@ func commandImports() []string {
 		"internal/pipeline",        // what replay and parse run
 		"internal/privacy",         // pseudonym
 		"internal/scorecard",       // rules report
+		"internal/strict",          // the nearest word, where one is not known
 		"rules/backtest",           // its reports
 	}
 }

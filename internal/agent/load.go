@@ -242,7 +242,7 @@ func (p *Plan) usePrivacy(keys []privacy.Key, f *strict.File) error {
 
 func (p *Plan) loadRules(f *strict.File) error {
 	var err error
-	if p.rulesFS, err = p.Config.Rules.Dirs().open(); err != nil {
+	if p.rulesFS, err = p.Config.Rules.Dirs().Open(); err != nil {
 		if missing, ok := errors.AsType[*noDirectory](err); ok {
 			f.Problem("rules."+missing.key, err.Error(), "")
 			return nil
@@ -259,8 +259,17 @@ func (p *Plan) loadRules(f *strict.File) error {
 	return err
 }
 
+// Pages counts the playbooks that rules name.
+func (p *Plan) Pages() int {
+	named := make(map[string]bool)
+	for _, r := range p.Rules.Rules() {
+		named[r.Playbook] = true
+	}
+	return len(named)
+}
+
 func loadPlaybooks(rulesFS fs.FS, base string) (*alerting.Library, error) {
-	sub, err := fs.Sub(rulesFS, "playbooks")
+	sub, err := fs.Sub(rulesFS, playbookDir)
 	if err != nil {
 		return nil, fmt.Errorf("playbooks: %w", err)
 	}

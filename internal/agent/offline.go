@@ -182,7 +182,7 @@ func (p *Plan) Remarks() []string {
 
 // LoadRules loads rules, with all that is wrong with them, for the authoring commands.
 func LoadRules(dirs RuleDirs, opts rules.Options) (*rules.Set, rules.Problems) {
-	fsys, err := dirs.open()
+	fsys, err := dirs.Open()
 	if missing, ok := errors.AsType[*noDirectory](err); ok {
 		return nil, rules.Problems{{File: missing.dir, Message: "there is no such directory"}}
 	}
@@ -196,7 +196,7 @@ func LoadRules(dirs RuleDirs, opts rules.Options) (*rules.Set, rules.Problems) {
 
 // LintPlaybooks is what is wrong with the pages of rule directories. That there is a page is for the rules to see.
 func LintPlaybooks(dirs RuleDirs) rules.Problems {
-	fsys, err := dirs.open()
+	fsys, err := dirs.Open()
 	if err != nil {
 		return nil // LoadRules says so
 	}

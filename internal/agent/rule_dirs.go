@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	pack "github.com/liveward/liveward/rules.d"
 )
@@ -45,14 +46,16 @@ type noDirectory struct {
 
 func (e *noDirectory) Error() string { return e.dir + " is not a directory" }
 
-// open returns the files of both directories. Its error is a *noDirectory.
-func (d RuleDirs) open() (fs.FS, error) {
+// Open returns the files of both directories, with the playbooks of the pack beside one's own: a page of a
+// directory takes the place of the pack's of the same name. Its error is a *noDirectory.
+func (d RuleDirs) Open() (fs.FS, error) {
 	files := packFS()
 	var err error
 	if d.Dir != "" {
 		if files, err = directory("dir", d.Dir); err != nil {
 			return nil, err
 		}
+		files = layered{upper: files, lower: shippedPages{packFS()}}
 	}
 	if d.Overlay == "" {
 		return files, nil
@@ -72,6 +75,31 @@ func directory(key, dir string) (fs.FS, error) {
 }
 
 func packFS() fs.FS { return pack.FS }
+
+// shippedPages are the playbooks of the pack, without its rules and lists.
+type shippedPages struct{ pack fs.FS }
+
+const playbookDir = "playbooks"
+
+// Open implements fs.FS.
+func (s shippedPages) Open(name string) (fs.File, error) {
+	if name != playbookDir && !strings.HasPrefix(name, playbookDir+"/") {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return s.pack.Open(name)
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (s shippedPages) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(s.pack, name)
+	if name == "." {
+		return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name() != playbookDir }), err
+	}
+	if name != playbookDir && !strings.HasPrefix(name, playbookDir+"/") {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrNotExist}
+	}
+	return entries, err
+}
 
 // layered is a directory on top of another: a file of the upper one takes the place of the one of the
 // same path below.

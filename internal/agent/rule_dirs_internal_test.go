@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"io/fs"
 	"testing"
 	"testing/fstest"
@@ -37,5 +38,23 @@ func TestLayered(t *testing.T) {
 	}
 	if _, err := fs.ReadDir(l, "nothing"); err == nil {
 		t.Error("a directory that neither has is read")
+	}
+}
+
+// A directory of one's own has the pages of the pack beside its own, which take their place, and no rule of it.
+func TestShippedPages(t *testing.T) {
+	const page, other = "playbooks/auth/bad-credentials-burst.md", "playbooks/own/page.md"
+	own := fstest.MapFS{page: {Data: []byte("mine")}, other: {Data: []byte("mine, too")}}
+	l := layered{upper: own, lower: shippedPages{pack.FS}}
+	if err := fstest.TestFS(l, page, other, "playbooks/replay/media-reuse.md"); err != nil {
+		t.Error(err)
+	}
+	if text, err := fs.ReadFile(l, page); err != nil || string(text) != "mine" {
+		t.Errorf("%s: %q, %v", page, text, err)
+	}
+	for _, name := range []string{"lw.auth.burst-per-ip.yaml", "lists"} {
+		if _, err := fs.Stat(l, name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s of the pack: %v", name, err)
+		}
 	}
 }
