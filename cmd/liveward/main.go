@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // The exit codes.
@@ -94,14 +96,19 @@ Start with:  liveward demo --for 30s`,
 // group makes a command that only has others below it: alone it shows its help, and it knows when it
 // is asked for one that is not there.
 func group(cmd *cobra.Command) *cobra.Command {
-	cmd.SuggestionsMinimumDistance = 2
 	cmd.Args = func(cmd *cobra.Command, a []string) error {
 		if len(a) == 0 {
 			return nil
 		}
 		hint := ""
-		if near := cmd.SuggestionsFor(a[0]); len(near) > 0 {
-			hint = fmt.Sprintf("; did you mean %q?", near[0])
+		var names []string
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				names = append(names, c.Name())
+			}
+		}
+		if near := strict.Nearest(a[0], names); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return usageError{fmt.Errorf("unknown command %q%s", a[0], hint)}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/liveward/liveward/collectors/formats"
@@ -14,6 +13,7 @@ import (
 	"github.com/liveward/liveward/internal/enrich"
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/pipeline"
+	"github.com/liveward/liveward/internal/strict"
 	"github.com/liveward/liveward/rules"
 	"github.com/liveward/liveward/rules/backtest"
 )
@@ -88,7 +88,7 @@ func Provided(names []string) (func(event.ID) bool, error) {
 	has := map[event.ID]bool{event.OrganizationID: true}
 	for _, name := range names {
 		if !slices.Contains(set.Names(), name) {
-			return nil, fmt.Errorf("unknown format %q; want one of %s", name, strings.Join(set.Names(), ", "))
+			return nil, fmt.Errorf("unknown format %q; %s", name, strict.Suggest(name, set.Names()))
 		}
 		maps.Copy(has, fieldsOf(set, vendorMaps, name))
 	}
