@@ -33,6 +33,9 @@ type Options struct {
 	// Retention is for how long the journal keeps what a changed rule is rebuilt from. A rule that looks
 	// back further is warned of; zero checks nothing.
 	Retention time.Duration
+	// NoTests forgets the rules' tests once they are checked. Their events are most of what a set takes of
+	// memory, and an agent never runs them.
+	NoTests bool
 }
 
 func (o *Options) playbookURL() string {
@@ -149,7 +152,11 @@ func (l *loader) find() directory {
 	}
 	for _, e := range entries {
 		switch {
-		case e.IsDir() || strings.HasPrefix(e.Name(), "."):
+		case strings.HasPrefix(e.Name(), "."):
+		case e.IsDir():
+			if !slices.Contains(knownDirs(), e.Name()) {
+				l.unread(e.Name())
+			}
 		case e.Name() == macroFile:
 			dir.macros = true
 		case strings.HasSuffix(e.Name(), ".yaml"):
@@ -167,6 +174,36 @@ func (l *loader) find() directory {
 	return dir
 }
 
+// knownDirs are the directories of a rule directory that mean something.
+func knownDirs() []string { return []string{"lists", overlayDir, "playbooks"} }
+
+// unread warns of the first YAML file below a directory that means nothing: its rules would be missed, and
+// nobody told. Names that begin with . or _, and testdata, are for whatever one likes.
+func (l *loader) unread(dir string) {
+	const most = 10_000 // entries that are looked at
+	seen := 0
+	_ = fs.WalkDir(l.fsys, dir, func(name string, e fs.DirEntry, err error) error {
+		base := path.Base(name)
+		seen++
+		switch {
+		case err != nil || seen > most:
+			return fs.SkipAll
+		case strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata":
+			if e.IsDir() {
+				return fs.SkipDir
+			}
+		case !e.IsDir() && (path.Ext(base) == ".yaml" || path.Ext(base) == ".yml"):
+			hint := "rules stand in the rule directory itself, lists in lists/, changes of shipped rules in " + overlayDir + "/, pages in playbooks/"
+			if near := strict.Nearest(dir, knownDirs()); near != "" {
+				hint = `did you mean "` + near + `/"? ` + hint
+			}
+			l.problems = append(l.problems, Problem{File: name, Level: LevelWarning, Message: "is not read, nor is anything else in " + dir + "/", Hint: hint})
+			return fs.SkipAll
+		}
+		return nil
+	}) // what cannot be read is not said: it means nothing
+}
+
 // findIn lists the files of a directory that may not be there.
 func (l *loader) findIn(name string) []string {
 	entries, err := fs.ReadDir(l.fsys, name)
@@ -179,7 +216,9 @@ func (l *loader) findIn(name string) []string {
 	var out []string
 	for _, e := range entries {
 		switch {
-		case e.IsDir() || strings.HasPrefix(e.Name(), "."):
+		case strings.HasPrefix(e.Name(), "."):
+		case e.IsDir():
+			l.unread(name + "/" + e.Name())
 		case strings.HasSuffix(e.Name(), ".yaml"):
 			out = append(out, name+"/"+e.Name())
 		case strings.HasSuffix(e.Name(), ".yml"):
@@ -333,6 +372,9 @@ func (l *loader) rule(s *source, c *compiler) *Rule {
 	}
 	r.Reference = l.opts.playbookURL() + r.Playbook + ".md"
 	l.lint(r, s)
+	if l.opts.NoTests {
+		r.forgetTests()
+	}
 	return r
 }
 

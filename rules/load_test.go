@@ -319,3 +319,28 @@ func FuzzLoad(f *testing.F) {
 		set.Test()
 	})
 }
+
+// A rule in a directory that means nothing is not read, and that is said.
+func TestUnreadDirectories(t *testing.T) {
+	const rule = "id: x\n"
+	for name, want := range map[string]string{
+		"sub/x.yaml":            "sub/x.yaml: warning: is not read, nor is anything else in sub/; rules stand in the rule directory itself, ",
+		"sub/deep/er/x.yml":     "sub/deep/er/x.yml: warning: is not read, ",
+		"overlay/x.yaml":        `overlay/x.yaml: warning: is not read, nor is anything else in overlay/; did you mean "overlays/"? rules stand`,
+		"lists/more/x.yaml":     "lists/more/x.yaml: warning: is not read, nor is anything else in lists/more/; ",
+		"testdata/x.yaml":       "",
+		"sub/testdata/x.yaml":   "",
+		".github/x.yaml":        "",
+		"_old/x.yaml":           "",
+		"sub/README.md":         "",
+		"playbooks/x/front.yml": "",
+	} {
+		var got string
+		for _, p := range Lint(fstest.MapFS{name: {Data: []byte(rule)}}, Options{}) {
+			got += p.Error()
+		}
+		if (want == "") != (got == "") || !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
