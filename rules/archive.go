@@ -57,7 +57,7 @@ func (s *Set) Archive() []byte { return s.archive }
 const maxArchiveBytes = 64 << 20
 
 // OpenArchive loads a set from the bytes of Archive. Its playbooks were there when it was made and
-// are not looked for again; of opts nothing but Now is used. The hash is that of the set archived.
+// are not looked for again; of opts nothing but Now and NoTests is used. The hash is that of the set archived.
 func OpenArchive(data []byte, opts Options) (*Set, error) {
 	if len(data) > maxArchiveBytes {
 		return nil, fmt.Errorf("open rule set: %d bytes are more than %d", len(data), maxArchiveBytes)
@@ -72,7 +72,7 @@ func OpenArchive(data []byte, opts Options) (*Set, error) {
 	if len(a.Rules) > maxRules {
 		return nil, errors.New("open rule set: too many rules")
 	}
-	l := &loader{opts: &Options{PlaybookURL: a.PlaybookURL, Now: opts.Now}, forms: newForms()}
+	l := &loader{opts: &Options{PlaybookURL: a.PlaybookURL, Now: opts.Now, NoTests: opts.NoTests}, forms: newForms()}
 	in := files{lists: make(map[string]List, len(a.Lists))}
 	for name, list := range a.Lists {
 		n, err := list.normalize()

@@ -51,7 +51,7 @@ func (s *Set) List(o ListOptions) []Listed {
 			}
 		}
 		if r.matcher != nil {
-			l.Tests = len(r.matcher.spec.tests)
+			l.Tests = max(len(r.matcher.spec.tests), r.matcher.spec.tested)
 			if o.Stats && o.Clock != nil && r.Kind != Chain {
 				l.Nanoseconds = r.cost(o.Clock)
 			}

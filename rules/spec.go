@@ -22,6 +22,7 @@ type spec struct {
 	except  []exceptSpec
 	needs   []event.ID // as stated; nil where by default
 	tests   []*testCase
+	tested  int // number of tests, once they are forgotten
 	root    *node
 
 	overlay *overlay // what a site changed; nil for nothing

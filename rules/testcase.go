@@ -53,6 +53,16 @@ const (
 	maxTestAt = 400 * 24 * time.Hour
 )
 
+// forgetTests gives the memory of the rule's tests back.
+func (r *Rule) forgetTests() {
+	if r.matcher == nil {
+		return
+	}
+	for sp := r.matcher.spec; sp != nil; sp = sp.shipped {
+		sp.tested, sp.tests = len(sp.tests), nil
+	}
+}
+
 // parseTests reads tests. Problems in them are errors: a test that cannot run proves nothing.
 func parseTests(d decoder, n *node, kind Kind) []*testCase {
 	d.alerts = kind == Chain

@@ -277,7 +277,7 @@ func loadPlaybooks(rulesFS fs.FS, base string) (*alerting.Library, error) {
 }
 
 func (p *Plan) ruleOptions() rules.Options {
-	return rules.Options{Identify: p.Privacy.Pseudonyms, PlaybookURL: p.Config.Rules.PlaybookURL}
+	return rules.Options{Identify: p.Privacy.Pseudonyms, PlaybookURL: p.Config.Rules.PlaybookURL, NoTests: true}
 }
 
 func (p *Plan) loadInputs(f *strict.File) error {
