@@ -184,7 +184,7 @@ func (p *Plan) Remarks() []string {
 func LoadRules(dirs RuleDirs, opts rules.Options) (*rules.Set, rules.Problems) {
 	fsys, err := dirs.Open()
 	if missing, ok := errors.AsType[*noDirectory](err); ok {
-		return nil, rules.Problems{{File: missing.dir, Message: "there is no such directory"}}
+		return nil, rules.Problems{{File: missing.dir, Message: missing.problem()}}
 	}
 	set, err := rules.Load(fsys, opts)
 	problems := rules.Lint(fsys, opts)

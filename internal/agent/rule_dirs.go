@@ -39,12 +39,29 @@ func (d RuleDirs) own(file string) bool {
 	return err == nil
 }
 
-// noDirectory is a directory that is not there.
+// noDirectory is a directory that is not there, is none, or may not be read.
 type noDirectory struct {
 	key, dir string // key: of the configuration, below rules
+	cause    error  // nil where it is something else
 }
 
-func (e *noDirectory) Error() string { return e.dir + " is not a directory" }
+func (e *noDirectory) Error() string {
+	if errors.Is(e.cause, fs.ErrPermission) {
+		return e.dir + " may not be read: permission denied"
+	}
+	return e.dir + " is not a directory"
+}
+
+// problem says it of a directory that was named.
+func (e *noDirectory) problem() string {
+	switch {
+	case errors.Is(e.cause, fs.ErrPermission):
+		return "permission denied"
+	case e.cause != nil:
+		return "there is no such directory"
+	}
+	return "this is not a directory"
+}
 
 // Open returns the files of both directories, with the playbooks of the pack beside one's own: a page of a
 // directory takes the place of the pack's of the same name. Its error is a *noDirectory.
@@ -68,8 +85,15 @@ func (d RuleDirs) Open() (fs.FS, error) {
 }
 
 func directory(key, dir string) (fs.FS, error) {
-	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
-		return nil, &noDirectory{key, dir}
+	st, err := os.Stat(dir)
+	if err == nil && !st.IsDir() {
+		return nil, &noDirectory{key, dir, nil}
+	}
+	if err == nil {
+		_, err = os.ReadDir(dir)
+	}
+	if err != nil {
+		return nil, &noDirectory{key, dir, err}
 	}
 	return os.DirFS(dir), nil
 }

@@ -3,6 +3,8 @@ package agent
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/fstest"
 
@@ -56,5 +58,28 @@ func TestShippedPages(t *testing.T) {
 		if _, err := fs.Stat(l, name); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s of the pack: %v", name, err)
 		}
+	}
+}
+
+// A directory that cannot be used is told of once, with what is wrong with it.
+func TestNoDirectory(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file.yaml")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		file:                         "this is not a directory",
+		filepath.Join(dir, "absent"): "there is no such directory",
+	} {
+		_, problems := LoadRules(RuleDirs{Dir: name}, rules.Options{})
+		problems = append(problems, LintPlaybooks(RuleDirs{Dir: name})...)
+		if len(problems) != 1 || problems[0].Message != want {
+			t.Errorf("%s: %v, want %q", name, problems, want)
+		}
+	}
+	forbidden := (&noDirectory{key: "dir", dir: dir, cause: &fs.PathError{Op: "open", Path: dir, Err: fs.ErrPermission}}).problem()
+	if forbidden != "permission denied" {
+		t.Errorf("forbidden: %q", forbidden)
 	}
 }
