@@ -22,6 +22,12 @@ type canary struct {
 	pieces []string
 }
 
+// gaps are what people and programs put between groups of digits, written in several ways.
+var gaps = []string{
+	" ", "-", "\u00a0", "\u2011", "\u200b", "\u3164", "\ufe0f", "&nbsp;", "&#160;", "&#x2009;", "&thinsp;", "&shy;", "&#8209;",
+	`\u00a0`, `\u200B`, `\udb40\udc20`, `\t`, "%C2%A0", "%e2%80%91", `\xC2\xAD`,
+}
+
 func whole(v string) canary { return canary{v, []string{v}} }
 
 // detectable draws a value that the detectors promise to find.
@@ -43,7 +49,8 @@ func detectable(t *rapid.T) canary {
 			}
 			if luhn(v) {
 				if rapid.Bool().Draw(t, "grouped") {
-					return canary{d[:4] + " " + d[4:8] + " " + d[8:12] + " " + d[12:], []string{d, d[4:8] + " " + d[8:12]}}
+					gap := rapid.SampledFrom(gaps).Draw(t, "gap")
+					return canary{strings.Join([]string{d[:4], d[4:8], d[8:12], d[12:]}, gap), []string{d, d[4:8] + gap + d[8:12], d[4:8] + " " + d[8:12]}}
 				}
 				return whole(d)
 			}
@@ -187,7 +194,7 @@ func copyNeverPasses(t *rapid.T) {
 	var ev event.Event
 	for range rapid.IntRange(1, 3).Draw(t, "events") {
 		ev.Reset()
-		raw := "zq" + rapid.StringMatching(`[a-zA-Z0-9._ :/+-]{2,24}`).Draw(t, "raw") + "qz"
+		raw := "zq" + rapid.StringMatching(`[a-zA-Z0-9._ :/+\x{a0}\x{200b}\x{ff10}-]{2,24}`).Draw(t, "raw") + "qz"
 		weak := false
 		switch id := rapid.SampledFrom(append(places(pseudonym), event.URLQuery, event.HTTPRequestReferrer)).Draw(t, "origin"); id {
 		case event.URLQuery, event.HTTPRequestReferrer:

@@ -14,7 +14,7 @@
 //     where it already looked like a pseudonym of ours;
 //  3. a copy, at least 5 bytes long, of a raw value of (2), of a credential or personal parameter of
 //     the query string or referrer, in any field that comes from the log: neither as it is, nor in
-//     another letter case, nor in escapes of URLs, JSON, nginx or HTML (what is escaped more than three
+//     another case of ASCII letters, nor in escapes of URLs, JSON, nginx or HTML (what is escaped more than three
 //     times is masked whole). Copies of other query parameters are removed from free text, paths and
 //     labels;
 //  4. anything its detectors recognise, in any field that comes from the log: e-mail addresses,

@@ -11,17 +11,15 @@ func (w *Worker) labels() {
 	ev := w.ev
 	out := ev.Labels[:0]
 	for _, l := range ev.Labels {
-		w.sc.reset()
-		if len(l.Key) <= maxLabelKey {
-			t := survey(l.Key)
-			w.sc.text(l.Key, &t)
-			w.search(l.Key, &t, everyone)
+		name := l.Key
+		if t := survey(name); t.has(isOdd) {
+			name = w.ev.Keep(event.Bytes(w.cleaned(name)))
 		}
-		if len(l.Key) > maxLabelKey || len(w.sc.spans) > 0 {
+		if !w.harmless(name) {
 			w.found(kindRawValue)
 			continue
 		}
-		key, value := w.labelKey(l.Key), w.text(l.Value, maxLabelValue, everyone)
+		key, value := w.labelKey(name), w.labelValue(name, l.Value)
 		if key == "" || value == "" || hasLabel(out, key) {
 			continue
 		}
@@ -29,6 +27,27 @@ func (w *Worker) labels() {
 	}
 	clear(ev.Labels[len(out):])
 	ev.Labels = out
+}
+
+// harmless tells whether a label's key is short, and holds nothing that must not be stored.
+func (w *Worker) harmless(key string) bool {
+	if len(key) > maxLabelKey {
+		return false
+	}
+	w.sc.reset()
+	t := survey(key)
+	w.sc.text(key, &t)
+	w.search(key, &t, everyone)
+	return len(w.sc.spans) == 0
+}
+
+// labelValue returns what may be stored of the value of a label with this name: nothing, where the name is a secret's.
+func (w *Worker) labelValue(name, value string) string {
+	if len(value) >= 3 && (secretName(name) || shortSecret(name)) && !known(value) {
+		w.found(kindSecret)
+		return kindMasks[kindSecret]
+	}
+	return w.text(value, maxLabelValue, everyone)
 }
 
 func hasLabel(labels []event.Label, key string) bool {

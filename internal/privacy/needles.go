@@ -38,6 +38,7 @@ type needles struct {
 	flooded  bool   // and a strong one was among those left out
 	budget   int    // bytes that may still be compared for this event
 	layers   [maxUnescape]unescaped
+	cleaned  []byte
 }
 
 func (ns *needles) reset() {
@@ -71,6 +72,10 @@ func (ns *needles) add(raw string, strong bool, keep func([]byte) string) {
 		return
 	}
 	ns.trimmed(raw, strong)
+	if seen&uint32(isOdd) != 0 { // fields are cleaned before they are searched
+		ns.cleaned = appendClean(ns.cleaned[:0], raw)
+		ns.trimmed(keep(ns.cleaned), strong)
+	}
 	if escaped(raw) {
 		var from *unescaped
 		for i := range ns.layers {

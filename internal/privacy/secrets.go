@@ -281,9 +281,6 @@ var shortSecrets = makeWords("pin otp cvv cvc pass passcode sid sessid jsessioni
 
 // secretName tells whether what has this name is a credential.
 func secretName(name string) bool {
-	if len(name) < 3 || len(name) > 32 {
-		return false
-	}
 	for _, suffix := range [...]string{
 		"apikey", "api_key", "api-key", "token", "secret", "password", "passwd", "pwd", "passphrase",
 		"authorization", "cookie", "private_key", "privatekey", "bearer", "signature", "credential", "credentials", "access_key", "accesskey",
