@@ -34,7 +34,7 @@ func TestReplayOfRotatedFiles(t *testing.T) {
 		r.Rules = p.Rules
 		r.Document = func(d pipeline.Processed) error {
 			if id := d.Event.Str(event.HTTPRequestID); id != "" {
-				requests[d.ID] = id
+				requests[d.ID] = strings.Clone(id)
 				if d.Event.Bool(event.LivewardLate) {
 					late += id
 				}

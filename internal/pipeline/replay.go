@@ -1,17 +1,12 @@
 package pipeline
 
 import (
-	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 
 	"github.com/liveward/liveward/collectors/file"
-	"github.com/liveward/liveward/collectors/file/split"
 	"github.com/liveward/liveward/internal/event"
 	"github.com/liveward/liveward/internal/join"
 	"github.com/liveward/liveward/rules"
@@ -94,7 +89,7 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 		}
 		signals.Reset()
 		if err := r.chunk(files[at], at, &signals, joins, &res); err != nil {
-			return res, fmt.Errorf("%s: %w", files[at].path, err)
+			return res, err
 		}
 		for i, f := range files {
 			positions[i] = f.pos
@@ -175,10 +170,13 @@ func (r *Replay) chunk(f *replayLog, index int, signals *event.SignalBuffer, joi
 			return err
 		}
 	}
-	for range replayChunk {
-		offset := f.pos.End
-		data, oversize, n, err := f.next(r.MaxLine)
-		f.pos.End += int64(n)
+	for taken := 0; taken < replayChunk; {
+		most := replayChunk - taken
+		if r.Explain != nil {
+			most = 1 // a line at a time, for its number
+		}
+		lines, err := f.lines.next(most)
+		f.pos.End, f.pos.Fingerprint = f.lines.off, f.lines.first
 		if errors.Is(err, io.EOF) {
 			f.ended = true
 			f.pos.Done = len(f.later) == 0
@@ -186,32 +184,12 @@ func (r *Replay) chunk(f *replayLog, index int, signals *event.SignalBuffer, joi
 			break
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", f.path, err)
 		}
-		f.lines++
-		if len(data) == 0 {
-			continue
-		}
-		if f.pos.Fingerprint.IsZero() {
-			f.pos.Fingerprint = split.WholeFingerprint(data)
-		}
-		line := event.Line{File: index, Offset: offset, Data: data, Oversize: oversize}
-		p := f.proc.Process(&line, &f.pos, 0, signals)
-		if joins != nil && p.Joins {
-			joins.engine.TakeEvent(p.ID, &f.proc.ev, p.Doc)
-		}
-		if r.Explain != nil {
-			e, err := f.proc.Explain.Explain(&line, &p)
-			if err != nil {
-				return err
-			}
-			e.File, e.Line = f.path, f.lines
-			if err := r.Explain(&e); err != nil {
-				return err
-			}
-		}
-		if r.Document != nil && !p.Skipped {
-			if err := r.Document(p); err != nil {
+		taken += len(lines)
+		for i := range lines {
+			lines[i].File = index
+			if err := r.line(f, &lines[i], signals, joins); err != nil {
 				return err
 			}
 		}
@@ -221,133 +199,24 @@ func (r *Replay) chunk(f *replayLog, index int, signals *event.SignalBuffer, joi
 	return nil
 }
 
-// replayLog is a log on its way through a replay.
-type replayLog struct {
-	pos    event.Position
-	proc   *Processor
-	open   func(string) (io.ReadCloser, error)
-	path   string   // of the file that is read
-	later  []string // files that come after it
-	ended  bool     // it was read to its end
-	file   io.Closer
-	closer io.Closer
-	r      *bufio.Reader
-	long   []byte // a line longer than the reader's buffer
-	lines  int    // of the file
-}
-
-// newLog opens the first file of a log. That the others are there is seen now, not after a million lines.
-func (r *Replay) newLog(log file.Log, joins bool) (*replayLog, error) {
-	proc, err := r.New()
-	if err != nil {
-		return nil, err
+// line processes one line of a log.
+func (r *Replay) line(f *replayLog, line *event.Line, signals *event.SignalBuffer, joins *joining) error {
+	p := f.proc.Process(line, &f.pos, 0, signals)
+	if joins != nil && p.Joins {
+		joins.engine.TakeEvent(p.ID, &f.proc.ev, p.Doc)
 	}
-	if !joins {
-		proc.Joins = 0
-	}
-	proc.Undocumented = r.Document == nil && r.Explain == nil
-	proc.SetRules(r.Rules)
-	f := &replayLog{proc: proc, open: r.Open, later: log.Files, pos: event.Position{Source: r.Source, Path: log.Path}}
-	if f.open == nil {
-		f.open = openPath
-	}
-	for _, path := range log.Files[1:] {
-		src, err := f.open(path)
+	if r.Explain != nil {
+		e, err := f.proc.Explain.Explain(line, &p)
 		if err != nil {
-			return nil, err
-		}
-		if err := src.Close(); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return f, f.nextFile()
-}
-
-// nextFile goes on with the next file of the log, which must have one.
-func (f *replayLog) nextFile() error {
-	if err := f.close(); err != nil {
-		return err
-	}
-	f.path, f.later = f.later[0], f.later[1:]
-	f.ended, f.lines, f.file, f.closer = false, 0, nil, nil
-	f.pos.Ordinal++
-	f.pos.Fingerprint, f.pos.End = event.Hash{}, 0
-	src, err := f.open(f.path)
-	if err != nil {
-		return err
-	}
-	f.file = src
-	f.r = bufio.NewReaderSize(src, 1<<20)
-	if magic, err := f.r.Peek(2); strings.HasSuffix(f.path, ".gz") || (err == nil && magic[0] == 0x1f && magic[1] == 0x8b) {
-		z, err := gzip.NewReader(f.r)
-		if err != nil {
-			err = errors.Join(fmt.Errorf("%s: %w", f.path, err), f.close())
-			f.file = nil
 			return err
 		}
-		f.closer = z
-		f.r = bufio.NewReaderSize(z, 1<<20)
-	}
-	return nil
-}
-
-// openPath opens a file, or standard input, which stays open.
-func openPath(path string) (io.ReadCloser, error) {
-	if path == "-" {
-		return io.NopCloser(os.Stdin), nil
-	}
-	return os.Open(path)
-}
-
-func (f *replayLog) close() error {
-	var errs []error
-	if f.closer != nil {
-		errs = append(errs, f.closer.Close())
-	}
-	if f.file != nil {
-		errs = append(errs, f.file.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// next returns the next line without its ending, cut at limit, and the number of bytes it took.
-func (f *replayLog) next(limit int) (line []byte, oversize bool, n int, err error) {
-	f.long = f.long[:0]
-	for {
-		part, err := f.r.ReadSlice('\n')
-		n += len(part)
-		switch {
-		case err == nil || (errors.Is(err, io.EOF) && n > 0):
-			line = part
-			if len(f.long) > 0 || oversize {
-				if room := limit - len(f.long); len(part) > room {
-					part, oversize = part[:max(room, 0)], true
-				}
-				f.long = append(f.long, part...)
-				line = f.long
-			}
-			line = trimEnding(line)
-			if len(line) > limit {
-				line, oversize = line[:limit], true
-			}
-			return line, oversize, n, nil
-		case errors.Is(err, bufio.ErrBufferFull):
-			if room := limit - len(f.long); len(part) > room {
-				part, oversize = part[:max(room, 0)], true
-			}
-			f.long = append(f.long, part...)
-		default:
-			return nil, false, n, err
+		e.File, e.Line = f.path, f.lines.number
+		if err := r.Explain(&e); err != nil {
+			return err
 		}
 	}
-}
-
-func trimEnding(line []byte) []byte {
-	if n := len(line); n > 0 && line[n-1] == '\n' {
-		line = line[:n-1]
+	if r.Document != nil && !p.Skipped {
+		return r.Document(p)
 	}
-	if n := len(line); n > 0 && line[n-1] == '\r' {
-		line = line[:n-1]
-	}
-	return line
+	return nil
 }
