@@ -149,7 +149,8 @@ func BenchmarkHostile(b *testing.B) {
 		"hex": "12345678a", "hex long": "123456789012345a", "digits": "4 4 4 4 4 4 4 4 4 4-", "names": "token=", "headers": "cookie: a ", "at": "a@a.", "escapes": "%25252540",
 		"pem": "-----BEGIN", "words": "a-b_c.", "iban": "GB82", "hyphens": "4111-1111-", "not UTF-8": "\xff", "key": "sk-a.", "bearer": "bearer ", "token=bearer": "token=bearer ",
 		"elements": "<password", "cdata": "<password><![CDATA[", "options": "-u 'a: --token \"", "domains": "a@[1",
-		"escaped gaps": "4111%C2%A01", "hidden": "\\u200b", "entities": "&zwnj;&", "scripts": "\u0e54\U000e0100",
+		"escaped gaps": "4111%C2%A01", "hidden": "\\u200b", "entities": "&zwnj;&", "attributes": "<pin a", "closing": "<token></", "pairs": `"name":"token","v`, "pair values": "value=a name=token ", "names in names": "name=name=", "curl": "-ucurl: -u:a ",
+		"dsn": "a:bcd@e:5", "brackets": "token=(a ", "slashes": "://a:b/", "indexes": "token[0][0]=", "quoted": "token \"a1/b", "scripts": "\u0e54\U000e0100",
 	} {
 		b.Run(strings.ReplaceAll(name, " ", "_"), func(b *testing.B) {
 			w := fl.Worker()

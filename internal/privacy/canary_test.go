@@ -71,10 +71,13 @@ func detectable(t *rapid.T) canary {
 		return whole(rapid.SampledFrom([]string{"sk_live_", "ghp_0123456789", "AKIA", "xoxb-", "bank_prod_"}).Draw(t, "prefix") + alnum(16) + "Z9")
 	case "scheme":
 		v := "zQ9" + alnum(12)
-		return canary{rapid.SampledFrom([]string{"Bearer ", "basic ", "Authorization: Bearer ", "Token ", "-u x:"}).Draw(t, "scheme") + v, []string{v}}
+		return canary{rapid.SampledFrom([]string{"Bearer ", "basic ", "Authorization: Bearer ", "Token ", "-u x:", `Bearer "`, "Token '", "Api-Key ", "API key ", "--user=x:", "run --pass ", "java -storepass "}).Draw(t, "scheme") + v, []string{v}}
 	case "assignment":
 		v := "zQ9" + alnum(5)
-		return canary{rapid.SampledFrom([]string{"password=", "api_key: ", `"client_secret":"`, "X-Api-Token=", "<password>", "--token ", "Bearer:"}).Draw(t, "name") + v, []string{v}}
+		return canary{rapid.SampledFrom([]string{
+			"password=", "api_key: ", `"client_secret":"`, "X-Api-Token=", "<password>", "--token ", "Bearer:", "AccountKey=", "x-auth-key: ", "secret_key[0]=", "password := ", "token=(", "<token> <![CDATA[",
+			"<password><value>", `{"name":"password","value":"`, "<add key='api_key' value='",
+		}).Draw(t, "name") + v, []string{v}}
 	case "pem":
 		v := alnum(30)
 		return canary{"-----BEGIN PRIVATE KEY-----" + v + "-----END PRIVATE KEY-----", []string{v}}

@@ -20,9 +20,10 @@
 //  4. anything its detectors recognise, in any field that comes from the log: e-mail addresses,
 //     telephone numbers (+ and 8 to 15 digits; 00…, 08… and 628…), payment card numbers, IBANs,
 //     national numbers (NIK, CPF, Aadhaar, SSN), JSON web tokens, PEM blocks, keys with a known prefix,
-//     credentials after Bearer, Basic, a name such as password=, <password> or --password, or before the @
-//     of a URL, images and base64 of 64 bytes or more, and unexplained random text of 40 bytes or more (24
-//     in text where cases and digits mix);
+//     credentials after Bearer, Basic, Token and API key, after a name such as password=, <password>,
+//     --password or {"name":"password"}, as the value of a label of such a name, or before the @ of a URL or
+//     of a database's address, images and base64 of 64 bytes or more, and unexplained random text of 40
+//     bytes or more (24 in text where cases and digits mix);
 //  5. a number from the log with more digits than its field has a use for; of a date that is far from the
 //     call's, more than the day.
 //
@@ -34,9 +35,10 @@
 //
 // What cannot be known is not promised. A person's name in an error message, a short password without
 // its parameter name, an id of fewer than 5 bytes, a value cut in half by the gateway, a value in base64
-// of fewer than 40 bytes, and a short lower-case id in a path that no field names, all look like
-// ordinary words and pass. So formats must map what identifies people to the fields made for it, and
-// should drop what they do not need.
+// of fewer than 40 bytes, a short lower-case id in a path that no field names, a password in prose ("password
+// is …") or after a name as common as key= or auth=, words and small numbers after the word token, and digits
+// in circles, all look like ordinary words and pass. So formats must map what identifies people to the fields
+// made for it, and should drop what they do not need.
 //
 // Three limits keep the caller from blinding rules through (3): fields with a closed set of values and
 // those that configuration chooses (source, environment, tags, owner, …), organization.id and
