@@ -22,7 +22,7 @@ func replayCommand() *cobra.Command {
 		Long: `Replay runs whole files in one go, without a daemon, with the agent's own stages and windows: the
 same lines give the same alerts, byte for byte, every time. The rotated files of one log, told by
 their names, are read one after another, the oldest first, in whatever order they are given; logs
-are merged by time; gzip is unpacked. Alerts are NDJSON, each line the alert document itself. How many
+are merged by time; gzip is unpacked; a file beside its own archive is read once. Alerts are NDJSON, each line the alert document itself. How many
 lines were read stands on stderr; where none could be, the exit code is 1.`,
 		Example: `  liveward replay --rules rules.d --format nginx_json access.json
   liveward replay -c liveward.yaml --source gateway --alerts alerts.ndjson --events events.ndjson access.json access.json.1`,
@@ -83,6 +83,11 @@ lines were read stands on stderr; where none could be, the exit code is 1.`,
 // sumUp says on stderr how a log was read, and what else there is to say of it. Where no line of it could be
 // read, that is an error: quiet rules would look like an all-clear.
 func sumUp(cmd *cobra.Command, res pipeline.ReplayResult, rest string) error {
+	for _, c := range res.Copies {
+		if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "liveward: %s is not read: all that is in it is in %s\n", c.Path, c.Of); err != nil {
+			return err
+		}
+	}
 	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s, %d quarantined, %d late%s\n",
 		plural(res.Lines, "line"), plural(res.Events, "event"), res.Quarantined, res.Late, rest)
 	if err == nil && res.Events == 0 && res.Quarantined > 0 {

@@ -19,7 +19,7 @@ type Log struct {
 // that it knows, so files whose names do not say which is older are not of one log. The logs stand in the
 // order of their paths. What is named twice is taken once.
 func Logs(paths []string) []Log {
-	paths = cleaned(paths)
+	paths = Distinct(paths)
 	left := make(map[string]bool, len(paths)) // files that are of no log yet
 	for _, p := range paths {
 		left[p] = true
@@ -50,8 +50,8 @@ func Logs(paths []string) []Log {
 	return logs
 }
 
-// cleaned are the paths as the agent has them, in order, each once.
-func cleaned(paths []string) []string {
+// Distinct are paths as the agent has them, in order, each once.
+func Distinct(paths []string) []string {
 	out := make([]string, 0, len(paths))
 	for _, p := range paths {
 		if p != "" {

@@ -45,6 +45,7 @@ type ReplayResult struct {
 	Totals
 	Alerts  int64
 	Windows rules.WindowStats
+	Copies  []Copy // files that were not read
 }
 
 // replayChunk is how many lines of one file are taken before the files' times are compared again.
@@ -56,6 +57,10 @@ func (r *Replay) Run(ctx context.Context, paths []string) (res ReplayResult, err
 	windows := rules.NewWindows(nil, event.Hash{}, r.Windows)
 	if r.Rules != nil {
 		windows = rules.NewWindows(r.Rules.Rules(), r.Rules.Hash(), r.Windows)
+	}
+	paths, res.Copies, err = r.withoutCopies(ctx, paths)
+	if err != nil {
+		return res, err
 	}
 	logs := file.Logs(paths)
 	files := make([]*replayLog, 0, len(logs))

@@ -16,14 +16,14 @@ import (
 
 // replayLog is a log on its way through a replay.
 type replayLog struct {
-	pos     event.Position
-	proc    *Processor
-	open    func(string) (io.ReadCloser, error)
-	path    string   // of the file that is read
-	later   []string // files that come after it
-	ended   bool     // it was read to its end
-	closers []io.Closer
-	lines   lineReader
+	pos   event.Position
+	proc  *Processor
+	open  func(path string) (*input, error)
+	path  string   // of the file that is read
+	later []string // files that come after it
+	ended bool     // it was read to its end
+	in    *input   // nil before the first file
+	lines lineReader
 }
 
 // newLog opens the first file of a log. That the others are there is seen now, not after a million lines.
@@ -37,13 +37,10 @@ func (r *Replay) newLog(log file.Log, joins bool) (*replayLog, error) {
 	}
 	proc.Undocumented = r.Document == nil && r.Explain == nil
 	proc.SetRules(r.Rules)
-	f := &replayLog{proc: proc, open: r.Open, later: log.Files, pos: event.Position{Source: r.Source, Path: log.Path}}
+	f := &replayLog{proc: proc, later: log.Files, open: r.input, pos: event.Position{Source: r.Source, Path: log.Path}}
 	f.lines.longest, f.lines.numbered = r.MaxLine, r.Explain != nil
-	if f.open == nil {
-		f.open = openPath
-	}
 	for _, path := range log.Files[1:] {
-		src, err := f.open(path)
+		src, err := r.open(path)
 		if err != nil {
 			return nil, err
 		}
@@ -62,38 +59,55 @@ func (f *replayLog) nextFile() error {
 	f.path, f.later = f.later[0], f.later[1:]
 	f.ended = false
 	f.pos.Ordinal++
-	src, err := f.open(f.path)
+	in, err := f.open(f.path)
 	if err != nil {
 		return err
 	}
-	f.closers = append(f.closers, src)
-	in := bufio.NewReaderSize(src, minRead) // what is larger is read past it
-	if magic, err := in.Peek(2); !strings.HasSuffix(f.path, ".gz") && (err != nil || magic[0] != 0x1f || magic[1] != 0x8b) {
-		f.lines.reset(in)
-		return nil
-	}
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", f.path, err), f.close())
-	}
-	f.closers = append(f.closers, z)
-	f.lines.reset(z)
+	f.in = in
+	f.lines.reset(in)
 	return nil
 }
 
-// openPath opens a file, or standard input, which stays open.
-func openPath(path string) (io.ReadCloser, error) {
-	if path == "-" {
+func (f *replayLog) close() error {
+	in := f.in
+	f.in = nil
+	if in == nil {
+		return nil
+	}
+	return in.Close()
+}
+
+// input is an open file, unpacked.
+type input struct {
+	io.Reader
+	io.Closer
+}
+
+func (r *Replay) input(path string) (*input, error) {
+	src, err := r.open(path)
+	if err != nil {
+		return nil, err
+	}
+	buffered := bufio.NewReaderSize(src, minRead) // what is larger is read past it
+	in := &input{buffered, src}
+	if magic, err := buffered.Peek(2); !strings.HasSuffix(path, ".gz") && (err != nil || magic[0] != 0x1f || magic[1] != 0x8b) {
+		return in, nil
+	}
+	z, err := gzip.NewReader(buffered)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), in.Close())
+	}
+	in.Reader = z // closing it would say again what is wrong with it
+	return in, nil
+}
+
+// open opens a file, or standard input, which stays open.
+func (r *Replay) open(path string) (io.ReadCloser, error) {
+	switch {
+	case r.Open != nil:
+		return r.Open(path)
+	case path == "-":
 		return io.NopCloser(os.Stdin), nil
 	}
 	return os.Open(path)
-}
-
-func (f *replayLog) close() error {
-	var errs []error
-	for _, c := range f.closers {
-		errs = append(errs, c.Close())
-	}
-	f.closers = nil
-	return errors.Join(errs...)
 }
