@@ -76,11 +76,17 @@ func (n Node) Bad(hint, format string, args ...any) {
 	}
 }
 
-// wrong adds a problem with the kind of this value, once: what was refused is reported already.
+// wrong adds a problem with the kind of this value, once: what was refused is reported already. Of a value
+// that an alias brings here it is the alias that is wrong.
 func (n Node) wrong(hint, want string) {
-	if !n.IsZero() && !n.is(refused) {
-		n.Bad(hint, "%swant %s, not %s", n.value.label(), want, n.value.kind)
+	if n.IsZero() || n.is(refused) {
+		return
 	}
+	at := n
+	if n.value.use != nil {
+		at.value = n.value.use
+	}
+	at.Bad(hint, "%swant %s, not %s", n.value.label(), want, n.value.kind)
 }
 
 // label is the start of a problem that names the value.

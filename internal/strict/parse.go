@@ -12,8 +12,8 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// This file makes values of the YAML library's tree. No other file of the package, and no other
-// package, knows the library.
+// This file makes values of the YAML library's tree, and shared.go those of its aliases. No other file of
+// the package, and no other package, knows the library.
 
 // kind is what a value is.
 type kind uint8
@@ -69,15 +69,17 @@ type value struct {
 	line, column int
 	pairs        []pair // of a mapping, in order, each key once
 	items        []*value
-	size         int // values in it, itself too, those of aliases counted each time
+	size         int    // values in it, itself too, those of aliases counted each time
+	height       int    // of what is nested in it; 0 for a scalar
+	use          *value // the alias by which it stands here, itself or in a list; nil where it is written here
 }
 
 type pair struct{ key, value *value }
 
-// shared are the values that aliases may stand for.
-type shared struct {
-	anchors map[string]*value
-	total   int // values that aliases brought in
+// holds notes that a value is in v.
+func (v *value) holds(inner *value) {
+	v.size += inner.size
+	v.height = max(v.height, inner.height+1)
 }
 
 // place is where a value stands; the start of the file for none.
@@ -218,7 +220,7 @@ func (f *File) convert(n ast.Node, depth int) *value {
 		for _, item := range n.Values {
 			i := f.convert(item, depth+1)
 			v.items = append(v.items, i)
-			v.size += i.size
+			v.holds(i)
 		}
 	case *ast.MappingKeyNode:
 		if n.Value == nil {
@@ -263,38 +265,13 @@ func (f *File) convert(n ast.Node, depth int) *value {
 		if f.shared == nil {
 			return refuse(notShared, "write the value out")
 		}
-		return f.alias(v, n)
+		return f.alias(v, n, depth)
 	case *ast.TagNode:
 		return refuse("tags are not supported", "write the plain value")
 	default:
 		return refuse("this kind of YAML is not supported", "")
 	}
 	return v
-}
-
-const notShared = "anchors and aliases are not supported"
-
-// alias is the value that an alias at v stands for. Its place is where it is written.
-func (f *File) alias(v *value, n *ast.AliasNode) *value {
-	name := ""
-	if n.Value != nil {
-		name = n.Value.GetToken().Value
-	}
-	target := f.shared.anchors[name]
-	if target == nil {
-		f.report(v, fmt.Sprintf("alias *%s without its anchor", name), "an anchor &name stands before its aliases")
-		v.kind = refused
-		return v
-	}
-	if f.shared.total += target.size; f.shared.total > maxShared {
-		if f.shared.total-target.size <= maxShared { // once
-			f.report(v, fmt.Sprintf("aliases bring in more than %d values", maxShared), "write fewer, or shorter ones")
-		}
-		v.kind = refused
-		return v
-	}
-	same := *target // it may stand behind another key
-	return &same
 }
 
 func (f *File) mapping(v *value, entries []*ast.MappingValueNode, flow bool, depth int) *value {
@@ -304,8 +281,8 @@ func (f *File) mapping(v *value, entries []*ast.MappingValueNode, flow bool, dep
 		if e.Key == nil || e.Value == nil {
 			continue
 		}
-		if e.Key.IsMergeKey() {
-			f.report(scalarAt(e.Key.GetToken()), "merge keys are not supported", "write the keys out")
+		if wrong, hint := f.noKey(e.Key); wrong != "" {
+			f.report(scalarAt(e.Key.GetToken()), wrong, hint)
 			continue
 		}
 		key := f.convert(e.Key, depth+1)
@@ -332,7 +309,7 @@ func (f *File) mapping(v *value, entries []*ast.MappingValueNode, flow bool, dep
 			item.line, item.column = key.line, key.column // nothing stands nowhere
 		}
 		v.pairs = append(v.pairs, pair{key, item})
-		v.size += item.size
+		v.holds(item)
 	}
 	if len(v.pairs) == 1 {
 		v.text = colonText(v.pairs[0])

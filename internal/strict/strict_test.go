@@ -2,7 +2,6 @@ package strict_test
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -251,54 +250,6 @@ c.yaml:5:4: anchors and aliases are not supported; write the value out`
 	var one strict.Problem
 	if !errors.As(f.Err(), &one) || p.Error() != "c.yaml:2:4: not added" {
 		t.Error(p)
-	}
-}
-
-// TestShared: values that anchors name, for files that may share them.
-func TestShared(t *testing.T) {
-	file := strict.ReadShared("r.yaml", []byte("given: &bad {ip: a, user: &u x}\nfirst: *bad\nlist: [*u, 'y', \"z\", *bad]\n"))
-	if err := file.Err(); err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]string{}
-	var collect func(path string, n strict.Node)
-	collect = func(path string, n strict.Node) {
-		switch {
-		case n.IsMapping():
-			for _, e := range n.Entries() {
-				collect(path+"."+e.Key, e.Value)
-			}
-		case n.IsList():
-			for i, item := range n.Items() {
-				collect(fmt.Sprintf("%s[%d]", path, i), item)
-			}
-		default:
-			got[path] = fmt.Sprintf("%s at %d:%d, %d", n.Text(), n.Line(), n.Column(), n.Style())
-		}
-	}
-	collect("", file.Root())
-	want := map[string]string{
-		".given.ip": "a at 1:18, 0", ".given.user": "x at 1:30, 0",
-		".first.ip": "a at 1:18, 0", ".first.user": "x at 1:30, 0",
-		".list[0]": "x at 1:30, 0", ".list[1]": "y at 3:12, 1", ".list[2]": "z at 3:17, 2",
-		".list[3].ip": "a at 1:18, 0", ".list[3].user": "x at 1:30, 0",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	laughs := "a0: &a0 [x, x, x, x, x, x, x, x]\n"
-	for i := range 9 {
-		laughs += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*a%d,", i), 8))
-	}
-	for src, want := range map[string]string{
-		"a: *b\nb: &b c\n":            "r.yaml:1:4: alias *b without its anchor; an anchor &name stands before its aliases",
-		"a: &a [*a]\n":                "r.yaml:1:8: alias *a without its anchor; an anchor &name stands before its aliases",
-		"a: &a {b: c}\nd: {<<: *a}\n": "r.yaml:2:5: merge keys are not supported; write the keys out",
-		laughs:                        "r.yaml:6:10: aliases bring in more than 50000 values; write fewer, or shorter ones",
-	} {
-		if err := strict.ReadShared("r.yaml", []byte(src)).Err(); err == nil || err.Error() != want {
-			t.Errorf("%.40q: %v, want %s", src, err, want)
-		}
 	}
 }
 
