@@ -54,6 +54,7 @@ type Detector struct {
 	slot    int               // of the next snapshot
 	kept    [snapshots]uint64 // cursors of the snapshots that are stored
 	dirty   bool
+	torn    bool     // the windows have begun with a message that the cursor is not past
 	storing *storing // the snapshot that is being stored
 	spare   []byte   // memory for the next
 
@@ -119,7 +120,9 @@ func (d *Detector) Run(ctx context.Context) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	d.awaitSnapshot()
-	if !d.dirty {
+	// Torn windows have counted a message whose alerts may not be in the journal: a snapshot of them would
+	// take the message for a repeat when it is read again, and nothing would fire.
+	if !d.dirty || d.torn {
 		return nil
 	}
 	d.snapshot(last)
@@ -269,6 +272,7 @@ func (d *Detector) use(ctx context.Context, h event.Hash) error {
 }
 
 func (d *Detector) apply(ctx context.Context, e *journal.Entry) error {
+	d.torn = true
 	if e.Subject == journal.RulesetSubject {
 		h, err := event.ParseHash(string(e.Body))
 		if err != nil {
@@ -339,7 +343,7 @@ func settle(b *journal.Batch) {
 
 func (d *Detector) advance(e *journal.Entry) {
 	d.cursor = e.Ref
-	d.dirty = true
+	d.dirty, d.torn = true, false
 	if now := d.now(); now.Sub(d.shown) >= statsInterval {
 		d.shown = now
 		d.publish()
