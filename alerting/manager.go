@@ -201,18 +201,14 @@ func (m *Manager) recovered(a *event.Alert) *record {
 
 // route finds the record an alert belongs to, or makes it; nil where it was applied already.
 func (m *Manager) route(a *event.Alert, open *int) *record {
-	group := m.cfg.GroupBy(a)
-	rec := m.byGroup[group]
-	if rec != nil && rec.applied(a.ID) {
+	group, overflow := m.cfg.GroupBy(a), event.HashStrings("overflow", a.Rule.ID)
+	rec, shared := m.byGroup[group], m.byGroup[overflow]
+	// Either may have taken it: a group has an incident of its own again once there is room.
+	if rec != nil && rec.applied(a.ID) || shared != nil && shared.applied(a.ID) {
 		return nil
 	}
 	if rec != nil && rec.Incident.Resolved == 0 {
 		return rec
-	}
-	overflow := event.HashStrings("overflow", a.Rule.ID)
-	shared := m.byGroup[overflow]
-	if shared != nil && shared.applied(a.ID) {
-		return nil
 	}
 	if *open < m.cfg.MaxOpen {
 		*open++

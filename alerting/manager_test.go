@@ -645,3 +645,36 @@ func TestRecoveredEndsItsIncident(t *testing.T) {
 		t.Errorf("%d incidents open, want the new one", open)
 	}
 }
+
+// An alert that went into the shared incident for want of room is given again when there is room: it
+// is a repeat all the same.
+func TestRepeatOfWhatOverflowTook(t *testing.T) {
+	store := alertingtest.NewStore()
+	m := alerting.New(alerting.Config{MaxOpen: 1, ResolveAfter: time.Hour}, store, nil, alerting.Deps{})
+	at := func(key string, s int) *event.Alert { return alertingtest.Alert("r.x", key, s, event.High) }
+	base, ctx := alertingtest.Base(), context.Background()
+	handle := func(now time.Time, alerts ...*event.Alert) {
+		t.Helper()
+		if err := m.Handle(ctx, now, alerts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	handle(base, at("198.51.100.1", 0))
+	handle(base.Add(30*time.Minute), at("198.51.100.2", 1800))
+	later := base.Add(61 * time.Minute) // the first is over, the shared one is not
+	if err := m.Tick(ctx, later); err != nil {
+		t.Fatal(err)
+	}
+	handle(later, at("198.51.100.2", 3660), at("198.51.100.2", 1800))
+	incidents, err := m.Incidents(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts := 0
+	for _, inc := range incidents {
+		alerts += inc.Alerts
+	}
+	if alerts != 3 || len(incidents) != 3 || m.Stats().Repeats != 1 {
+		t.Errorf("%d alerts in %d incidents and %d repeats, want 3, 3 and 1", alerts, len(incidents), m.Stats().Repeats)
+	}
+}
