@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -23,8 +24,17 @@ func (j *Journal) PutBlob(ctx context.Context, name string, data []byte) error {
 	return nil
 }
 
-// Blob returns a blob; nil when there is none of that name.
+// blobPatience bounds the reading of one blob.
+const blobPatience = time.Minute
+
+// Blob returns a blob; nil when there is none of that name. It is read to its end even where ctx ends
+// meanwhile: a client that is stopped while it subscribes leaves a goroutine behind that writes to nobody.
 func (j *Journal) Blob(ctx context.Context, name string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), blobPatience)
+	defer cancel()
 	js, _ := j.client()
 	o, err := js.ObjectStore(ctx, objBlobs)
 	if err != nil {
