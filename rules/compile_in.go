@@ -227,8 +227,8 @@ func (c *compiler) inList(n *ast.BinaryNode, l *operand, list *compiledList) con
 			return ok
 		}
 	}
-	if l.ref == refField && len(list.Entries) <= maxIndexValues {
-		c.equal[n] = conjunct{field: l.field, equal: true, list: true, texts: list.Entries}
+	if l.ref == refField && len(list.texts) <= maxIndexValues {
+		c.equal[n] = conjunct{field: l.field, equal: true, list: true, texts: list.all()}
 	}
 	str, set := l.str, list.texts
 	return func(s *scope) bool {

@@ -214,6 +214,7 @@ func (r *reorder) clone(states map[*ruleState]*ruleState, tails map[tailKey]*tai
 		start := len(data)
 		data = append(data, s.p.data...)
 		p.data = data[start:len(data):len(data)]
+		p.former = slices.Clone(p.former)
 		p.state = states[p.state]
 		if t := tails[p.tail.key]; t != nil {
 			p.tail = t

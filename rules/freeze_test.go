@@ -24,7 +24,7 @@ func TestFrozenStaysAsItWas(t *testing.T) {
 		if rules[0].Kind == Spike {
 			signaled = rules[:4]
 		}
-		steps := withSteps(drawSteps(t, signaled))
+		steps := withFormer(t, signaled, withSteps(drawSteps(t, signaled)))
 		w, alone := NewWindows(rules, event.Hash{1}, cfg), NewWindows(rules, event.Hash{1}, cfg)
 		var reading sync.WaitGroup
 		defer reading.Wait()

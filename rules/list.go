@@ -32,6 +32,12 @@ type List struct {
 	Field       string   `json:"field,omitempty"` // field whose values these are; identifiers are pseudonyms once loaded
 	Description string   `json:"description,omitempty"`
 	Entries     []string `json:"entries"` // canonical, sorted, each once; none of a table
+	// Former are the entries as pseudonyms under former keys that still live: they match as well, and
+	// nobody is expected by them.
+	Former []string `json:"former,omitempty"`
+	// Oldest are the entries, or the keys of rows, as pseudonyms under the oldest key that lives, where there
+	// are several. The list is known by them: a new key changes no rule's logic, and drops no state.
+	Oldest []string `json:"oldest,omitempty"`
 
 	Values  TableValues       `json:"values,omitempty"`  // of a table: their type
 	Rows    map[string]string `json:"rows,omitempty"`    // of a table: canonical values by key
@@ -96,24 +102,34 @@ func (l List) normalize() (List, error) {
 	if len(l.Entries) > maxListEntries {
 		return l, fmt.Errorf("more than %d entries", maxListEntries)
 	}
-	out := make([]string, 0, len(l.Entries))
-	for _, e := range l.Entries {
-		c, err := canonicalEntry(l.Type, e)
-		if err != nil {
-			return l, err
+	for _, list := range []*[]string{&l.Entries, &l.Former, &l.Oldest} {
+		out := make([]string, 0, len(*list))
+		for _, e := range *list {
+			c, err := canonicalEntry(l.Type, e)
+			if err != nil {
+				return l, err
+			}
+			out = append(out, c)
 		}
-		out = append(out, c)
+		slices.Sort(out)
+		*list = slices.Compact(out)
 	}
-	slices.Sort(out)
-	l.Entries = slices.Compact(out)
 	return l, nil
 }
 
+// all are the values that match.
+func (l List) all() []string { return slices.Concat(l.Entries, l.Former) }
+
 // hash identifies what a list decides: type, field and entries.
 func (l List) hash() event.Hash {
-	parts := append([]string{"list", string(l.Type), l.Field}, l.Entries...)
-	if l.Type == ListTable {
+	parts := []string{"list", string(l.Type), l.Field}
+	switch {
+	case l.Type == ListTable:
 		parts = append(parts, l.tableParts()...)
+	case len(l.Oldest) > 0:
+		parts = append(parts, l.Oldest...)
+	default:
+		parts = append(parts, l.Entries...)
 	}
 	return event.HashStrings(parts...)
 }
@@ -182,13 +198,22 @@ func parseList(s *source, identify func(event.ID, string) []string) (List, bool)
 			d.errorf(e, "", "%s", err)
 			continue
 		}
-		l.Entries = append(l.Entries, pseudonyms(text)...)
+		names := pseudonyms(text)
+		l.Entries, l.Former = append(l.Entries, names[0]), append(l.Former, names[1:]...)
+		l.grewOld(names)
 	}
 	out, err := l.normalize()
 	if err != nil {
 		d.errorf(entries, "", "%s", err)
 	}
 	return out, !s.failed()
+}
+
+// grewOld takes the pseudonyms of one entry, the oldest last.
+func (l *List) grewOld(names []string) {
+	if n := len(names); n > 1 {
+		l.Oldest = append(l.Oldest, names[n-1])
+	}
 }
 
 // listTypeOf is the type of list that holds a field's values; "" for fields no list can hold.

@@ -344,3 +344,68 @@ func TestUnreadDirectories(t *testing.T) {
 		}
 	}
 }
+
+// A new pseudonym key changes no rule's logic: what it has learned stays. A list matches under all keys,
+// and a roster expects each of its keys once, by the name that it has now.
+func TestListsOverAChangeOfKey(t *testing.T) {
+	fsys := ruleFiles(map[string]string{
+		"t.in":     "when: api_key.id in lists.some\nby: [api_key.id]",
+		"t.table":  "when: liveness.score > lists.least[api_key.id]\nby: [api_key.id]",
+		"t.absent": "when: has(api_key.id)\nby: [api_key.id]\nabsence: {for: 10m, expect: lists.some, unless: lists.some}",
+	})
+	fsys["lists/some.yaml"] = &fstest.MapFile{Data: []byte("field: api_key.id\nentries: [k-1, k-2, k-3]\n")}
+	fsys["lists/least.yaml"] = &fstest.MapFile{Data: []byte("type: table\nvalues: number\nfield: api_key.id\nentries: {k-1: 0.5, k-2: 0.7, k-3: 0.9}\n")}
+	load := func(epochs ...string) *Set { // the current one first
+		t.Helper()
+		set, err := Load(fsys, Options{
+			Playbooks: func(string) bool { return true }, PlaybookURL: "https://example.org/",
+			Identify: func(_ event.ID, raw string) (names []string) {
+				for _, e := range epochs {
+					names = append(names, e+"-"+event.HashStrings(e, raw).String())
+				}
+				return names
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	before, during, after := load("a"), load("b", "a"), load("b")
+	opened, err := OpenArchive(during.Archive(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before.Hash() == during.Hash() {
+		t.Error("with another key the set is the same")
+	}
+	for _, r := range before.Rules() {
+		if during.Rule(r.ID).State != r.State || opened.Rule(r.ID).State != r.State {
+			t.Errorf("a new key drops the state of %s", r.ID)
+		}
+		if r.Kind != Absence && after.Rule(r.ID).State == r.State { // rosters are no part of the logic
+			t.Errorf("%s has the same state where its list has other names", r.ID)
+		}
+	}
+	for _, set := range []*Set{during, opened} {
+		absent := set.Rule("t.absent").Absence
+		if len(absent.Expect) != 3 || len(absent.Unless) != 6 {
+			t.Errorf("%d keys are expected, %d excused, want 3 and 6", len(absent.Expect), len(absent.Unless))
+		}
+		for _, key := range absent.Expect {
+			if !strings.HasPrefix(key[0].Str, "b-") {
+				t.Errorf("%s is expected, which nobody is called any more", key[0].Str)
+			}
+		}
+		for _, epoch := range []string{"a", "b"} {
+			var ev event.Event
+			var buf event.SignalBuffer
+			ev.SetString(event.APIKeyID, epoch+"-"+event.HashStrings(epoch, "k-2").String())
+			ev.SetFloat(event.LivenessScore, 0.8)
+			set.NewMatcher().Match(&ev, Origin{}, &buf)
+			if len(buf.Signals) != 3 {
+				t.Errorf("under key %s %d rules match, want all 3", epoch, len(buf.Signals))
+			}
+		}
+	}
+}

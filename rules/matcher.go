@@ -202,6 +202,15 @@ func (m *Matcher) signal(r *Rule, o *Origin, when int64, skewed bool, step uint8
 		once(buf, ev, r.Once)
 	}
 	sig.Of = buf.Since(start)
+	if len(ev.Former) > 0 {
+		start = buf.Mark()
+		for i := range ev.Former {
+			if knownBy(&sig, ev.Former[i].Field) {
+				buf.Add(ev.Former[i])
+			}
+		}
+		sig.Former = buf.Since(start)
+	}
 	if r.shows(step) {
 		start = buf.Mark()
 		for _, id := range r.Show {
@@ -212,6 +221,12 @@ func (m *Matcher) signal(r *Rule, o *Origin, when int64, skewed bool, step uint8
 		sig.Show = buf.Since(start)
 	}
 	buf.Signals = append(buf.Signals, sig)
+}
+
+// knownBy tells whether windows know a signal by a field.
+func knownBy(sig *event.Signal, id event.ID) bool {
+	is := func(v event.Value) bool { return v.Field == id && v.Str != "" }
+	return slices.ContainsFunc(sig.Key, is) || slices.ContainsFunc(sig.Of, is)
 }
 
 // tuple tells whether the rule is about the values of its of, without which an event does not count.

@@ -136,6 +136,7 @@ show: [http.response.status_code]`,
 	ev.SetInt(event.HTTPResponseStatusCode, 401)
 	ev.SetString(event.UserID, "u1")
 	ev.SetLabel("drill", "true")
+	ev.Former = []event.Value{{Field: event.DeviceID, Str: "d0"}, {Field: event.UserID, Str: "u0"}, {Field: event.UserID, Str: "u00"}}
 
 	m := set.NewMatcher()
 	var buf event.SignalBuffer
@@ -162,6 +163,7 @@ show: [http.response.status_code]`,
 	count.Show = []event.Value{str(event.ClientIP, "203.0.113.7"), str(event.LivenessVendor, "acme")}
 	people.Key = []event.Value{str(event.OrganizationID, "bank-a"), str(event.ClientIP, "203.0.113.7")}
 	people.Of = []event.Value{str(event.UserID, "u1")}
+	people.Former = []event.Value{str(event.UserID, "u0"), str(event.UserID, "u00")} // of those that it counts alone
 	people.Show = []event.Value{str(event.LivenessVendor, "acme")}
 	want := map[string]event.Signal{"t.each": each, "t.count": count, "t.people": people}
 	// cmp sees a nil and an empty slice as different, and they are not.

@@ -316,8 +316,9 @@ func compileList(name string, l List) *compiledList {
 			out.wholes[w] = struct{}{}
 		}
 	case ListKeyword, ListIP, ListCIDR:
-		out.texts = make(map[string]struct{}, len(l.Entries))
-		for _, t := range l.Entries {
+		values := l.all()
+		out.texts = make(map[string]struct{}, len(values))
+		for _, t := range values {
 			out.texts[t] = struct{}{}
 		}
 		if l.Type != ListKeyword {

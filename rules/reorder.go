@@ -28,6 +28,8 @@ type pending struct {
 	key   event.Hash // of state key and key values
 	value event.Hash // of the values of the rule's of, or else once
 
+	former []former // of key and value, while a former pseudonym key lives
+
 	keyLen int
 	data   []byte // key values, then show values
 }
@@ -82,7 +84,7 @@ type reorder struct {
 }
 
 // cost estimates the memory of a waiting signal.
-func (p *pending) cost() int64 { return 224 + int64(len(p.data)) }
+func (p *pending) cost() int64 { return 224 + int64(len(p.data)) + 32*int64(len(p.former)) }
 
 // waitingSignal has the time beside the pointer, so that most comparisons need no second look.
 type waitingSignal struct {
@@ -131,7 +133,7 @@ func (r *reorder) blank() *pending {
 // recycle takes back a signal that nobody looks at any more.
 func (r *reorder) recycle(p *pending) {
 	if len(r.free) < maxFree && cap(p.data) <= maxFreeData {
-		*p = pending{data: p.data[:0]}
+		*p = pending{data: p.data[:0], former: p.former[:0]}
 		r.free = append(r.free, p)
 	}
 }

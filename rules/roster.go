@@ -20,7 +20,7 @@ func (b *builder) rosters(s *source) {
 		}
 	}
 	if l := b.roster(b.m.spec.unless, s); l != nil {
-		for _, text := range l.Entries {
+		for _, text := range l.all() {
 			if w, ok := b.maintenance(s, l.name, text); ok {
 				x.Unless = append(x.Unless, w)
 			}

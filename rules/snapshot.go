@@ -13,7 +13,7 @@ import (
 
 // snapshotVersion is the form of snapshots. Older forms are not read: windows are then rebuilt from
 // the journal.
-const snapshotVersion = 3
+const snapshotVersion = 4
 
 const snapshotMagic = "liveward windows\n"
 

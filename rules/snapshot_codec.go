@@ -118,6 +118,11 @@ func (s *snapshotWriter) pending(p *pending, tail int) {
 	s.bool(p.drill)
 	s.bytes(p.data[:p.keyLen])
 	s.bytes(p.data[p.keyLen:])
+	s.count(len(p.former))
+	for i := range p.former {
+		s.hash(p.former[i].key)
+		s.hash(p.former[i].value)
+	}
 }
 
 // snapshotReader takes the parts of a snapshot apart. The first error stays, and everything read
@@ -301,5 +306,8 @@ func (r *snapshotReader) pending() (p *pending, state event.Hash, tail uint64) {
 	key := r.values()
 	p.keyLen = len(key)
 	p.data = append(key, r.values()...)
+	for range r.count(2 * len(event.Hash{})) {
+		p.former = append(p.former, former{key: r.hash(), value: r.hash()})
+	}
 	return p, state, tail
 }

@@ -114,7 +114,7 @@ func drawBounds(t *rapid.T) WindowConfig {
 func TestSnapshotAtAnyStep(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules, cfg := everyKind(), drawBounds(t)
-		steps := drawSteps(t, rules)
+		steps := withFormer(t, rules, drawSteps(t, rules))
 		swap := rapid.IntRange(0, 2*len(steps)).Draw(t, "swap")
 		next := append(everyKind()[1:], burst(func(r *Rule) { r.ID, r.Count = "lw.test.g", 2 }))
 		run := func(cut int) (out []string, state []byte) {

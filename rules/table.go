@@ -60,6 +60,7 @@ func (l List) normalizeTable() (List, error) {
 		}
 	}
 	l.Rows = rows
+	slices.Sort(l.Oldest)
 	if l.Default != "" {
 		if l.Default, err = canonicalValue(l.Values, l.Default); err != nil {
 			return l, err
@@ -83,7 +84,11 @@ func (l *List) fixture(n *node) {
 // tableParts is what a table decides, for its hash.
 func (l List) tableParts() []string {
 	parts := []string{string(l.Values), l.Default}
-	for _, key := range slices.Sorted(maps.Keys(l.Rows)) {
+	keys := slices.Sorted(maps.Keys(l.Rows))
+	if len(l.Oldest) > 0 {
+		keys = l.Oldest
+	}
+	for _, key := range keys {
 		parts = append(parts, key, l.Rows[key])
 	}
 	return parts
@@ -132,9 +137,11 @@ func (d decoder) rows(n *node, l *List, pseudonyms func(string) []string) {
 			d.errorf(p.value, "", "%s", err)
 			continue
 		}
-		for _, k := range pseudonyms(key) {
+		names := pseudonyms(key)
+		for _, k := range names {
 			l.Rows[k] = value
 		}
+		l.grewOld(names)
 	}
 }
 

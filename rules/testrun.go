@@ -155,7 +155,7 @@ func (s *Set) forTest(r *Rule, sp *spec, t *testCase) (*Rule, error) {
 func (s *Set) fixtures(t *testCase) (map[string]*compiledList, error) {
 	lists := map[string]*compiledList{}
 	for name, l := range s.lists {
-		l.Entries, l.Rows, l.Default = nil, nil, ""
+		l.Entries, l.Former, l.Oldest, l.Rows, l.Default = nil, nil, nil, nil, ""
 		if n := t.lists[name]; n != nil && l.Type == ListTable {
 			l.fixture(n)
 		} else if n != nil {

@@ -91,6 +91,7 @@ type Windows struct {
 	tails   []*tail // of the step's positions
 	scratch []byte
 	hashes  hashMemo
+	values  []event.Value // of a signal, under a former key
 }
 
 // ruleState is a rule with its windows.
@@ -265,6 +266,9 @@ func (w *Windows) countIn(p *pending) {
 			return
 		}
 		rs.last = p.time
+	}
+	if len(p.former) > 0 {
+		rs.recognise(p)
 	}
 	f, ok := w.tally(rs, p)
 	if rs.early != nil {

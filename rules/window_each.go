@@ -35,10 +35,7 @@ func (t *eachTally) hits(p *pending) []hit {
 }
 
 func (t *eachTally) repeated(p *pending) bool {
-	key := p.key
-	for i := range key {
-		key[i] ^= p.value[i]
-	}
+	key := both(p.key, p.value)
 	last := t.table.get(key)
 	if last != nil && p.time < *last {
 		// A late event: it repeats what was seen after it just as well, and moves nothing.

@@ -590,7 +590,7 @@ func withSteps(steps []Step) []Step {
 func TestSnapshotOfSpikesAbsencesAndChainsAtAnyStep(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules, cfg := timedKinds(), drawBounds(t)
-		steps := withSteps(drawSteps(t, rules[:4]))
+		steps := withFormer(t, rules[:4], withSteps(drawSteps(t, rules[:4])))
 		swap := rapid.IntRange(0, 2*len(steps)).Draw(t, "swap")
 		next := timedKinds()[1:]
 		roster("1", "7")(next[1])

@@ -220,10 +220,7 @@ func newHit(p *pending, shows *showTable) hit {
 // repeated tells what of an event is new: nothing, where its value of once was seen in the window
 // before; the hit alone, where it was seen and has not been a hit.
 func (t *spikeTally) repeated(p *pending, hit int64) (newTotal, newHit int64) {
-	value := p.key
-	for i := range value {
-		value[i] ^= p.value[i]
-	}
+	value := both(p.key, p.value)
 	for v := t.seen.first(); v != nil && v.last <= timeSub(p.time, t.window); v = t.seen.first() {
 		t.seen.dropFirst()
 	}

@@ -105,6 +105,19 @@ func (t *windowTable[T]) unlink(nd *tableNode[T]) {
 	}
 }
 
+// rename gives the state of one key to another, which has none, at its place in the order. It returns nil
+// where there is no such state, or the other key has its own.
+func (t *windowTable[T]) rename(from, to event.Hash) *T {
+	n := t.slots[from]
+	if n == 0 || t.slots[to] != 0 {
+		return nil
+	}
+	nd := t.node(n)
+	delete(t.slots, from)
+	nd.key, t.slots[to] = to, n
+	return &nd.val
+}
+
 // first is the state of the key touched longest ago; nil where the table is empty.
 func (t *windowTable[T]) first() *T {
 	if t.oldest == 0 {

@@ -53,7 +53,7 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, id *seenID, rebuild 
 	case rebuild && !rs.fresh:
 		return
 	case sig.File < 0 || sig.File >= len(step.Positions),
-		!knownFields(sig.Key) || !knownFields(sig.Of) || !knownFields(sig.Show):
+		!knownFields(sig.Key) || !knownFields(sig.Of) || !knownFields(sig.Show) || !knownFields(sig.Former):
 		w.stats.Malformed++
 		return
 	case len(sig.Key) < len(rs.rule.By), rs.rule.tuple() && len(sig.Of) < len(rs.rule.Of):
@@ -103,6 +103,9 @@ func (w *Windows) takeSignal(step *Step, sig *event.Signal, id *seenID, rebuild 
 	p.event = sig.Event
 	p.key = w.hashes.of(&sig.State, sig.Key)
 	p.value = w.valueOf(rs, &p.key, sig)
+	if len(sig.Former) > 0 {
+		p.former = w.formerOf(p.former, rs, sig)
+	}
 	rs.keepValues(p, sig)
 	w.buffer.push(p)
 	if rs.early != nil && !late {

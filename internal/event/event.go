@@ -45,6 +45,11 @@ type Event struct {
 	// which of the two it was.
 	Folds []Fold
 
+	// Former are what the pseudonyms of this event were under the former keys that still live: of one field
+	// after the other, the latest key first. They are no part of the document: windows know by them whom they
+	// counted before the key changed.
+	Former []Value
+
 	scratch []byte
 	layouts *[layouts]layout // what its encoder has learned
 }
@@ -54,6 +59,7 @@ func (e *Event) Reset() {
 	e.present = [presentWords]uint64{}
 	e.Labels = e.Labels[:0]
 	e.Folds = e.Folds[:0]
+	e.Former = e.Former[:0]
 	e.scratch = e.scratch[:0]
 }
 

@@ -117,6 +117,8 @@ type Signal struct {
 	Key []Value
 	// Of holds the values of distinct.of or first_seen.of.
 	Of []Value
+	// Former holds what the pseudonyms in Key and Of were under former keys, as Event.Former does.
+	Former []Value
 	// Show holds at most 8 values of the rule's show fields, for title, top and evidence.
 	Show []Value
 }

@@ -31,6 +31,9 @@ func sampleBatch(signals int) *journal.Batch {
 			Show: []event.Value{{Field: event.GatewayConsumer, Str: "mobile"}},
 		})
 	}
+	for i := 0; i < len(b.Signals); i += 4 {
+		b.Signals[i].Former = []event.Value{{Field: event.UserID, Str: fmt.Sprint("v", i)}, {Field: event.UserID, Str: "w"}}
+	}
 	b.Docs = journal.AppendDoc(b.Docs, event.HashStrings("1"), "liveward.event", "bank-a", []byte(`{"a":"b c\" {"}`))
 	b.Docs = journal.AppendDoc(b.Docs, event.HashStrings("2"), "liveward.event", `quo"te {`, []byte(`{}`))
 	return b

@@ -13,6 +13,7 @@ const (
 	flagLate   = 1
 	flagSkewed = 2
 	flagDrill  = 4
+	flagFormer = 8 // pseudonyms under former keys follow
 )
 
 func appendSignals(dst []byte, signals []event.Signal) []byte {
@@ -37,6 +38,7 @@ func appendSignals(dst []byte, signals []event.Signal) []byte {
 		note(s.Key)
 		note(s.Of)
 		note(s.Show)
+		note(s.Former)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(states)))
 	for _, h := range states {
@@ -67,19 +69,31 @@ func appendSignals(dst []byte, signals []event.Signal) []byte {
 		if s.Drill {
 			flags |= flagDrill
 		}
+		if len(s.Former) > 0 {
+			flags |= flagFormer
+		}
 		dst = append(dst, flags, s.Step)
 		for _, values := range [][]event.Value{s.Key, s.Of, s.Show} {
-			dst = binary.AppendUvarint(dst, uint64(len(values)))
-			for _, v := range values {
-				dst = binary.AppendUvarint(dst, names[v.Field]-1)
-				if v.Str != "" {
-					dst = append(dst, 's')
-					dst = appendString(dst, v.Str)
-				} else {
-					dst = append(dst, 'n')
-					dst = binary.AppendUvarint(dst, v.Num)
-				}
-			}
+			dst = appendValues(dst, values, &names)
+		}
+		if len(s.Former) > 0 {
+			dst = appendValues(dst, s.Former, &names)
+		}
+	}
+	return dst
+}
+
+// appendValues appends values with the numbers of their names, from 1 on.
+func appendValues(dst []byte, values []event.Value, names *[event.NumFields]uint64) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(values)))
+	for _, v := range values {
+		dst = binary.AppendUvarint(dst, names[v.Field]-1)
+		if v.Str != "" {
+			dst = append(dst, 's')
+			dst = appendString(dst, v.Str)
+		} else {
+			dst = append(dst, 'n')
+			dst = binary.AppendUvarint(dst, v.Num)
 		}
 	}
 	return dst
@@ -88,7 +102,7 @@ func appendSignals(dst []byte, signals []event.Signal) []byte {
 // SignalBytes is the most that a signal takes in a batch.
 func SignalBytes(s *event.Signal) int {
 	n := 128 // state, id, time, place, flags and counts
-	for _, values := range [][]event.Value{s.Key, s.Of, s.Show} {
+	for _, values := range [][]event.Value{s.Key, s.Of, s.Show, s.Former} {
 		for i := range values {
 			n += 16 + len(values[i].Str)
 		}
@@ -187,11 +201,15 @@ func decodeSignals(section []byte, dst []event.Signal, files int) ([]event.Signa
 		}
 		s.Offset = r.varint()
 		s.Index = int32(r.uvarint())
+		lists := []*[]event.Value{&s.Key, &s.Of, &s.Show, &s.Former}
 		if f := r.bytes(2); len(f) == 2 {
+			if f[0]&flagFormer == 0 {
+				lists = lists[:3]
+			}
 			s.Late, s.Skewed, s.Drill = f[0]&flagLate != 0, f[0]&flagSkewed != 0, f[0]&flagDrill != 0
 			s.Step = f[1]
 		}
-		for _, out := range []*[]event.Value{&s.Key, &s.Of, &s.Show} {
+		for _, out := range lists {
 			count := r.count(3)
 			if cap(values)-len(values) < count {
 				values = make([]event.Value, 0, max(1024, count))

@@ -23,6 +23,7 @@ import (
 	"github.com/liveward/liveward/internal/journal"
 	"github.com/liveward/liveward/internal/leaktest"
 	"github.com/liveward/liveward/internal/pipeline"
+	"github.com/liveward/liveward/internal/privacy"
 	"github.com/liveward/liveward/internal/strict"
 	"github.com/liveward/liveward/rules"
 )
@@ -135,6 +136,7 @@ type bench struct {
 	replay *pipeline.Replay
 	set    *rules.Set
 	joins  *join.Config
+	keys   []privacy.Key // other than the plan's
 	clock  atomic.Int64
 
 	j    *journal.Journal
@@ -178,6 +180,13 @@ func (b *bench) processor() *pipeline.Processor {
 		b.t.Fatal(err)
 	}
 	p.JudgeSkew = true
+	if b.keys != nil {
+		f, err := privacy.New(privacy.Config{Keys: b.keys})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		p.Privacy = f.Worker()
+	}
 	return p
 }
 

@@ -44,7 +44,7 @@ func TestStoppedWhileAlertsAreWritten(t *testing.T) {
 	b := newBench(t, set)
 	b.open("one")
 	b.halt() // nobody reads yet
-	l := traffic(7, "/a", 400, 0, 900)
+	l := traffic(7, "/a", 200, 0, 900)
 	one := b.reader("one", l)
 	b.begin(one)
 	one.all()

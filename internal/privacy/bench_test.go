@@ -57,6 +57,14 @@ func TestApplyAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(200, func() { ordinary(&ev); w.Apply(&ev) }); n != 0 {
 		t.Errorf("%v allocations an event", n)
 	}
+	overlap, err := New(Config{Keys: []Key{key("e1", 'a'), key("e2", 'b'), key("e3", 'c')}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	several := overlap.Worker()
+	if n := testing.AllocsPerRun(200, func() { ordinary(&ev); several.Apply(&ev) }); n != 0 {
+		t.Errorf("%v allocations an event while former keys live", n)
+	}
 	if ev.Has(event.LivewardPrivacyCount) {
 		t.Errorf("an ordinary call has findings: %v", ev.List(event.LivewardPrivacyDropped))
 	}
@@ -121,6 +129,19 @@ func BenchmarkApply(b *testing.B) {
 	})
 	run("findings", func(ev *event.Event, _ int) {
 		ev.SetString(event.UserAgentOriginal, "app alice@bank.example 4111 1111 1111 1111")
+	})
+	b.Run("former-key", func(b *testing.B) { // the same while a former key lives
+		overlap, err := New(Config{Keys: []Key{key("e1", 'a'), key("e2", 'b')}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		w := overlap.Worker()
+		var ev event.Event
+		b.ReportAllocs()
+		for b.Loop() {
+			ordinary(&ev)
+			w.Apply(&ev)
+		}
 	})
 	b.Run("none", func(b *testing.B) { // what making the event costs
 		var ev event.Event

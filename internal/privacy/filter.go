@@ -71,6 +71,7 @@ const (
 type Worker struct {
 	f       *Filter
 	pseudo  pseudonymizer
+	former  []pseudonymizer // under former keys, the latest first
 	sc      scanner
 	needles needles
 	clean   [event.NumFields]*[memos]memo
@@ -112,7 +113,12 @@ const memos = 64
 // Worker returns a new worker for one goroutine.
 func (f *Filter) Worker() *Worker {
 	w := &Worker{f: f, raw: make([]string, len(f.pseudonyms))}
-	w.pseudo.init(&f.epochs[len(f.epochs)-1])
+	current := len(f.epochs) - 1
+	w.pseudo.init(&f.epochs[current])
+	w.former = make([]pseudonymizer, current)
+	for i := range w.former {
+		w.former[i].init(&f.epochs[current-1-i])
+	}
 	w.keep = func(b []byte) string { return w.ev.Keep(b) }
 	return w
 }
@@ -211,7 +217,11 @@ func (w *Worker) field(id event.ID) {
 	case address:
 		w.address(id)
 	case pseudonym:
-		p := w.keep(w.pseudo.of(domainOf(id), ev.Str(id)))
+		raw := ev.Str(id)
+		p := w.keep(w.pseudo.of(domainOf(id), raw))
+		for i := range w.former {
+			ev.Former = append(ev.Former, event.Value{Field: id, Str: w.keep(w.former[i].of(domainOf(id), raw))})
+		}
 		if domainOf(id) == domainUser {
 			ev.Append(event.RelatedUser, p)
 		}

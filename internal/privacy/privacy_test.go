@@ -87,6 +87,26 @@ func TestPseudonyms(t *testing.T) {
 	if ev.Str(event.UserName) != user {
 		t.Error("user.id and user.name share a domain and differ")
 	}
+	// Of every pseudonym it says what it was under the former key, so that what was counted before goes on.
+	former := map[event.ID]string{}
+	for _, v := range ev.Former {
+		former[v.Field] = v.Str
+	}
+	for _, id := range []event.ID{event.UserID, event.UserName, event.DeviceID, event.APIKeyID, event.LivenessMediaDigest} {
+		if want := f.Pseudonyms(id, "same")[1]; former[id] != want {
+			t.Errorf("%s was %q, want %q", id, former[id], want)
+		}
+	}
+	if len(ev.Former) != 5 {
+		t.Errorf("former pseudonyms are %v, want one of each field", ev.Former)
+	}
+	if doc := string(ev.AppendJSON(nil)); strings.Contains(doc, "e1-") {
+		t.Errorf("former pseudonyms are in the document %s", doc)
+	}
+	if ev.Reset(); len(ev.Former) != 0 {
+		t.Errorf("an event that was reset was %v", ev.Former)
+	}
+	ev = apply(map[event.ID]string{event.UserID: "same", event.DeviceID: "same", event.APIKeyID: "same", event.LivenessMediaDigest: "same"})
 	seen := map[string]bool{}
 	for _, id := range []event.ID{event.UserID, event.DeviceID, event.APIKeyID, event.LivenessMediaDigest} {
 		p := ev.Str(id)
