@@ -63,6 +63,7 @@ type Agent struct {
 	collectors sync.Map // the collector that runs, by the input's name
 	full       atomic.Bool
 	expired    atomic.Int64
+	broken     atomic.Int64 // files of rules that keep their old version
 }
 
 // Run runs a plan until ctx is done, then drains and closes. reload asks for the rules to be loaded

@@ -256,6 +256,9 @@ func (p *Plan) loadRules(f *strict.File) error {
 		return nil // lists cannot be read without the key; that problem is reported already
 	}
 	p.Rules, err = rules.Load(p.rulesFS, p.ruleOptions())
+	if err == nil && len(p.Rules.Rules()) == 0 {
+		f.Problem("rules.dir", "there is no rule in "+p.Config.Rules.Dir, "rules are files named <id>.yaml in the directory itself; without rules.dir the pack is used")
+	}
 	return err
 }
 
@@ -286,6 +289,7 @@ func (p *Plan) loadInputs(f *strict.File) error {
 	}
 	errs := []error{p.loadAddresses(f)}
 	seen := make(map[string]bool)
+	read := make(map[string]string) // which input reads a path
 	p.taken = make(map[string]string)
 	for i := range p.Config.Inputs {
 		at := fmt.Sprintf("inputs[%d]", i)
@@ -302,6 +306,14 @@ func (p *Plan) loadInputs(f *strict.File) error {
 			f.Problem(at+".name", fmt.Sprintf("two inputs are named %q", in.Name), "names make the ids of events: they must differ")
 		}
 		seen[in.Name] = true
+		for j, path := range in.Paths {
+			switch other, taken := read[path]; {
+			case !taken:
+				read[path] = in.Name
+			case other != in.Name:
+				f.Problem(fmt.Sprintf("%s.paths[%d]", at, j), fmt.Sprintf("input %s reads %s as well", other, path), "every line would be counted twice: leave it to one of them")
+			}
+		}
 		make, what := p.loadKind(at, &in, f)
 		if in.Format != "auto" && p.Formats != nil && !slices.Contains(p.Formats.Names(), in.Format) {
 			f.Problem(at+".format", fmt.Sprintf("unknown format %q", in.Format), strict.Suggest(in.Format, p.Formats.Names()))

@@ -64,6 +64,7 @@ func Metrics() []Metric {
 		gauge("liveward_input_lag_bytes", "Bytes of uncompressed files that wait to be read.", "input"),
 
 		gauge("liveward_rules", "Rules in use."),
+		gauge("liveward_rules_broken_files", "Files of rules, lists and macros that had errors when they were last read: each keeps its old version."),
 		gauge("liveward_rule_state", "1 for the state that the rule is in, 0 for the others: ok, warming, blind, degraded, expired.", "rule", "state"),
 		counter("liveward_rule_tried_total", "Events that the index offered to the rule.", "rule"),
 		counter("liveward_rule_matches_total", "Events that the rule matched.", "rule"),
@@ -247,6 +248,7 @@ func (s *scrape) input(name string) {
 func (s *scrape) rules() {
 	all := s.agent.monitor.rules(s.now)
 	s.put("liveward_rules", float64(len(all)))
+	s.put("liveward_rules_broken_files", float64(s.agent.broken.Load()))
 	for i := range all[:min(len(all), maxRuleMetrics)] {
 		r := &all[i]
 		id := r.Rule.ID

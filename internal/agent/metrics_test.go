@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/liveward/liveward/alerting"
@@ -157,6 +159,38 @@ func TestMetricsOverTheSocket(t *testing.T) {
 	}
 	if strings.Contains(text, "203.0.113.7") {
 		t.Error("an address of the log is in the metrics")
+	}
+}
+
+// Who breaks a rule's file sees it in the metrics until it is mended.
+func TestMetricsTellOfBrokenRules(t *testing.T) {
+	a := running(t, 1)
+	broken := func() float64 {
+		families, err := a.registry().Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "liveward_rules_broken_files" {
+				return f.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		return -1
+	}
+	whole := a.plan.rulesFS
+	for _, step := range []struct {
+		files fs.FS
+		want  float64
+	}{
+		{whole, 0},
+		{fstest.MapFS{"x.a.yaml": {Data: []byte("id: x.a\n")}, "x.b.yaml": {Data: []byte("id: [")}}, 2},
+		{whole, 0},
+	} {
+		a.plan.rulesFS = step.files
+		a.reload(t.Context())
+		if got := broken(); got != step.want {
+			t.Errorf("%v files are broken, want %v", got, step.want)
+		}
 	}
 }
 

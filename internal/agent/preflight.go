@@ -36,6 +36,7 @@ func (p *Plan) Preflight(ctx context.Context, now func() time.Time) ([]Finding, 
 		asks = append(asks, func() []Finding { return p.inputs[i].preflight(ctx, now) })
 	}
 	asks = append(asks,
+		p.preflightDisk,
 		func() []Finding { return p.preflightCertificates(now()) },
 		func() []Finding { return p.preflightElasticsearch(ctx, now) },
 		func() []Finding { return p.preflightSlack(ctx, now) },

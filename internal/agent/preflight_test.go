@@ -16,6 +16,7 @@ import (
 	"github.com/liveward/liveward/collectors/collectorstest"
 	"github.com/liveward/liveward/collectors/s3/sqsfake"
 	"github.com/liveward/liveward/internal/secret"
+	"github.com/liveward/liveward/internal/strict"
 )
 
 // told are findings as lines, with what differs from run to run taken out.
@@ -106,11 +107,12 @@ func TestPreflightSlack(t *testing.T) {
 	f := func(want string, change func(p *Plan)) {
 		t.Helper()
 		p := &Plan{}
+		p.Config.Agent.Data = t.TempDir()
 		p.secrets.slackToken = secret.New(slackfake.DefaultToken)
 		p.Config.Slack.Channel, p.Config.Slack.BaseURL = slackfake.DefaultChannel, server.BaseURL()
 		change(p)
 		found, err := p.Preflight(t.Context(), time.Now)
-		if got := told("-", found); !strings.HasPrefix(got, want) || (err != nil) != strings.HasPrefix(want, "wrong") {
+		if got := told("-", found[1:]); !strings.HasPrefix(got, want) || (err != nil) != strings.HasPrefix(want, "wrong") {
 			t.Errorf("found %q with error %v, want %q", got, err, want)
 		}
 	}
@@ -128,6 +130,49 @@ func TestPreflightSlack(t *testing.T) {
 }
 
 // The findings of all parts are told in the order of the configuration, whoever answers first.
+func TestPreflightDisk(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(at("file"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	free := strict.Size(st.Bavail) * strict.Size(st.Bsize)
+	for _, c := range []struct {
+		data, ndjson  string
+		most, reserve strict.Size
+		want          string
+	}{
+		{at("data"), "", 1, 1, "ok data directory DIR/data: will be made\n"},
+		{at("a/b/data"), at("out.ndjson"), 1, 1, "ok data directory DIR/a/b/data: will be made\nok ndjson, DIR/out.ndjson: may be written\n"},
+		{dir, at("file"), 1, 1, "ok data directory DIR: may be written\nok ndjson, DIR/file: may be written\n"},
+		{at("file"), at("none/out"), 1, 1, "wrong data directory DIR/file: DIR/file is not a directory\nwrong ndjson, DIR/none/out: DIR/none: there is no such directory: make it\n"},
+		{at("file/data"), dir, 1, 1, "wrong data directory DIR/file/data: stat DIR/file/data: not a directory\nwrong ndjson, DIR: not a regular file\n"},
+		{dir, "", 1, 2 * free, "nothing would be taken"},
+		{dir, "", 2 * free, 1, "lower journal.max_size"},
+	} {
+		cfg := Default()
+		cfg.Agent.Data, cfg.NDJSON.Path, cfg.Journal.MaxSize, cfg.Journal.ReserveFree = c.data, c.ndjson, c.most, c.reserve
+		got := told(dir, (&Plan{Config: cfg}).preflightDisk())
+		if !strings.Contains(got, c.want) || strings.Contains(c.want, "\n") && got != c.want {
+			t.Errorf("found %q, want %q", got, c.want)
+		}
+	}
+	if os.Geteuid() == 0 {
+		return // whom no mode keeps out
+	}
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.Chmod(dir, 0o700) }()
+	if err := mayWrite(dir); err == nil || !strings.Contains(err.Error(), "let the user that liveward runs as write there") {
+		t.Errorf("a directory that may not be written: %v", err)
+	}
+}
+
 func TestPreflight(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", sqsfake.AccessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret-access-key")
@@ -143,6 +188,7 @@ func TestPreflight(t *testing.T) {
 	defer store.Close()
 	dir := t.TempDir()
 	cfg := Default()
+	cfg.Agent.Data, cfg.Journal.MaxSize, cfg.Journal.ReserveFree = dir, 64<<20, 1
 	cfg.Inputs = []InputConfig{
 		{Name: "gw", Paths: []string{filepath.Join(dir, "gw.log")}},
 		{Name: "alb", Format: "aws_alb", S3: &S3Config{Queue: queue.URL()}},
@@ -155,10 +201,10 @@ func TestPreflight(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, err := p.Preflight(t.Context(), time.Now)
-	if err == nil || err.Error() != "2 of 5 checks went wrong" {
+	if err == nil || err.Error() != "2 of 6 checks went wrong" {
 		t.Errorf("Preflight returned %v", err)
 	}
-	want := []string{"warning input gw, DIR/gw.log: no such file yet", "ok input alb, queue: may be worked on", "unknown input alb, buckets: none is named", "wrong input bus, server: connect: nats: no servers", "wrong elasticsearch: "}
+	want := []string{"warning input gw, DIR/gw.log: no such file yet", "ok input alb, queue: may be worked on", "unknown input alb, buckets: none is named", "wrong input bus, server: connect: nats: no servers", "ok data directory DIR: may be written", "wrong elasticsearch: "}
 	got := strings.Split(strings.TrimSuffix(told(dir, found), "\n"), "\n")
 	for i := range max(len(got), len(want)) {
 		if i >= len(got) || i >= len(want) || !strings.HasPrefix(got[i], want[i]) {

@@ -54,8 +54,11 @@ func (a *Agent) reloads(ctx context.Context, ask <-chan struct{}) error {
 func (a *Agent) reload(ctx context.Context) {
 	current, _ := a.rulesets.Current()
 	set, err := rules.Reload(a.plan.rulesFS, a.plan.ruleOptions(), current)
+	a.broken.Store(0)
 	if err != nil {
-		a.log.Error("rules have errors: a broken file keeps its old version", "files", rules.Broken(err), "error", err)
+		files := rules.Broken(err)
+		a.broken.Store(int64(max(1, len(files))))
+		a.log.Error("rules have errors: a broken file keeps its old version", "files", files, "error", err)
 	}
 	if set == nil {
 		return
