@@ -218,17 +218,9 @@ func (m *Manager) nextJob(ctx context.Context, o *outlet, now int64) (*job, erro
 	}
 	c := due[0]
 	add(c.rec)
-	j.n = Notification{Reason: c.reason, Incident: c.rec.Incident, Receipt: maps.Clone(c.d.Receipt)}
+	j.n = m.notification(c.rec, c.reason)
+	j.n.Receipt = maps.Clone(c.d.Receipt)
 	j.n.FollowUp = c.reason != Updated || now >= c.d.FollowUp+int64(m.cfg.RepeatInterval)
-	alert, err := event.ParseAlert(c.rec.Alert)
-	if err != nil {
-		// The incident alone is worth telling.
-		m.deps.Log.Error("alert of a stored incident cannot be read", "incident", c.rec.Incident.ID.String())
-		alert = &event.Alert{Rule: event.AlertRule{
-			ID: c.rec.Incident.Rule, Name: c.rec.Incident.Title, Severity: c.rec.Incident.Severity,
-		}}
-	}
-	j.n.Alert = alert
 	return j, nil
 }
 

@@ -171,14 +171,17 @@ func (a *Agent) openAlerting() error {
 	if err != nil {
 		return err
 	}
-	c := a.plan.Config.Alerting
-	a.manager = alerting.New(alerting.Config{
-		ResolveAfter: time.Duration(c.ResolveAfter), RepeatInterval: time.Duration(c.RepeatInterval), NotifyShadow: c.NotifyShadow,
-	}, a.journal.Incidents(), notifiers, alerting.Deps{
-		Playbooks: a.plan.Playbooks, Links: a.plan.links(), Samples: origins.Samples, Log: a.log,
-	})
+	a.manager = a.plan.manager(a.journal, notifiers, origins.Samples, a.log)
 	a.notifying = pipeline.NewNotifying(a.journal, a.manager, origins, a.hooks.Alert, a.now, a.log.With("component", "alerting"))
 	return nil
+}
+
+// manager keeps the incidents of a journal.
+func (p *Plan) manager(j *journal.Journal, notifiers map[string]alerting.Notifier, samples func(context.Context, []event.Hash) []event.Document, log *slog.Logger) *alerting.Manager {
+	c := p.Config.Alerting
+	return alerting.New(alerting.Config{
+		ResolveAfter: time.Duration(c.ResolveAfter), RepeatInterval: time.Duration(c.RepeatInterval), NotifyShadow: c.NotifyShadow,
+	}, j.Incidents(), notifiers, alerting.Deps{Playbooks: p.Playbooks, Links: p.links(), Samples: samples, Log: log})
 }
 
 // Close gives the data directory back. Serve must have returned.

@@ -10,6 +10,8 @@ func (a *Agent) controlRoutes() map[string]controlHandler {
 	return map[string]controlHandler{
 		"GET /v1/status":              a.controlStatus,
 		"GET /v1/keys":                a.controlKeys,
+		"GET /v1/incidents":           a.controlIncidents,
+		"GET /v1/incidents/{id}":      a.controlIncident,
 		"GET /v1/metrics":             a.controlMetrics(),
 		"GET /v1/rules":               a.controlRules,
 		"GET /v1/journal":             a.controlHistory,
