@@ -97,7 +97,7 @@ func TestNotices(t *testing.T) {
 // does not repeat it, and that it holds nothing up.
 func TestPoison(t *testing.T) {
 	w, sink := newWorld(t), collectorstest.NewSink(t)
-	w.q.Most = 1
+	w.q.Most = 3 // an answer may be lost on its way: then the message comes again
 	deep := created("x")
 	for range 4 {
 		deep = toJSON(map[string]any{"Type": "Notification", "Message": deep})
@@ -116,8 +116,8 @@ func TestPoison(t *testing.T) {
 	wait(t, "all but the poison to be deleted", func() bool { return w.q.Left() == len(poison) })
 	wait(t, "the poison to be set aside", func() bool { w.q.Expire(); return len(w.q.DeadLetters()) == len(poison) })
 	run.Stop(t)
-	if got := c.Stats().Poison; got != int64(len(poison)) {
-		t.Errorf("%d messages are counted as poison, want %d", got, len(poison))
+	if got, each := c.Stats().Poison, int64(len(poison)); got < each || got > each*int64(w.q.Most) {
+		t.Errorf("%d messages are counted as poison, want %d to %d", got, each, each*int64(w.q.Most))
 	}
 	if log := w.log.String(); strings.Contains(log, "canary") || !strings.Contains(log, "is no notification of an object") || !strings.Contains(log, "m-1 ") {
 		t.Errorf("the log says:\n%s", log)
