@@ -261,7 +261,11 @@ func (c *Collector) putChunk(ctx context.Context, sink collectors.Sink, k *chunk
 		}
 	}
 	// The cursor of a batch is that of its beginning: it may be journaled in parts.
-	p.Cursor, p.CheckAt = string(k.cursor), p.End
+	// It stands where its own last entry ended, which lies before what is durable where entries are read again.
+	p.Cursor, p.CheckAt = string(k.cursor), k.end
+	if mode == modeLast {
+		p.CheckAt = p.End
+	}
 	p.Start = p.End
 	c.pos = p
 	c.stats.Add(func(s *Stats) {

@@ -2,6 +2,7 @@ package journald_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -343,5 +345,56 @@ func TestNew(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("New: %v, want %q", err, want)
 		}
+	}
+}
+
+// A cursor stands with the place where its entry ended, also while entries are read again that are durable
+// already: a run that goes on from such a position would else take lines for others, and read them twice.
+func TestCursorsStandWhereTheirEntriesEnd(t *testing.T) {
+	j := newJournal(t)
+	cfg := j.config()
+	cfg.Program = fake(t, `for i in 2 3 4 5 6; do
+	printf '__CURSOR=s=1;i=%d\nMESSAGE=line %d\n\n' $i $i
+	sleep 0.05
+done
+exec sleep 100`)
+	const size = len("line 1\n")
+	// Killed behind a batch of entries 3 and 4.
+	resume := event.Position{Source: "host", Path: journald.Path, Ordinal: 1, Cursor: "s=1;i=2", CheckAt: 2 * int64(size), Start: 2 * int64(size), End: 4 * int64(size)}
+	c := j.collector(cfg, []event.Position{resume}, time.Now)
+	c.SetTick(10 * time.Millisecond)
+	var mu sync.Mutex
+	var positions []event.Position
+	var lines []string
+	run := collectorstest.Start(t, c, collectorstest.SinkFunc(func(_ context.Context, b *event.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		positions = append(positions, b.Positions...)
+		for _, l := range b.Lines {
+			lines = append(lines, string(l.Data))
+		}
+		return nil
+	}))
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		mu.Lock()
+		last := positions[max(len(positions)-1, 0):]
+		done := len(last) > 0 && last[0].Cursor == "s=1;i=6"
+		mu.Unlock()
+		if done {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the last entry is not read")
+		}
+	}
+	run.Stop(t)
+	for _, p := range positions {
+		n, err := strconv.Atoi(strings.TrimPrefix(p.Cursor, "s=1;i="))
+		if err != nil || p.CheckAt != int64(n*size) {
+			t.Errorf("cursor %s stands at %d, its entry ended at %d", p.Cursor, p.CheckAt, n*size)
+		}
+	}
+	if diff := cmp.Diff([]string{"line 5", "line 6"}, lines); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
 	}
 }
