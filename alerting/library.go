@@ -17,7 +17,7 @@ import (
 // pageName is area and name of a page.
 var pageName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// Library is the loaded playbook pages. It is immutable. A nil Library has no pages.
+// Library is the loaded playbook pages. It is not changed once it is in use. A nil Library has no pages.
 type Library struct {
 	pages map[string]*Playbook
 }
@@ -70,6 +70,15 @@ func LoadLibrary(fsys fs.FS, baseURL string) (*Library, error) {
 		return nil, err
 	}
 	return lib, nil
+}
+
+// Unpublish takes the address from the pages that nobody can read there. It is for who has loaded them.
+func (l *Library) Unpublish(unpublished func(name string) bool) {
+	for name, page := range l.pages {
+		if unpublished(name) {
+			page.URL = ""
+		}
+	}
 }
 
 // Page returns a page by its name, such as auth/bad-credentials-burst. It must not be changed.

@@ -188,6 +188,20 @@ func TestLibraryOfNothing(t *testing.T) {
 	}
 }
 
+func TestUnpublish(t *testing.T) {
+	lib, err := alerting.LoadLibrary(pageFS(goodPage), "https://wiki.bank.example/pb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := lib.Names()[0]
+	for _, unpublished := range []bool{false, true} {
+		lib.Unpublish(func(n string) bool { return unpublished && n == name })
+		if page, _ := lib.Page(name); (page.URL == "") != unpublished {
+			t.Errorf("unpublished %v: the address is %q", unpublished, page.URL)
+		}
+	}
+}
+
 func FuzzLoadLibrary(f *testing.F) {
 	f.Add(goodPage)
 	f.Add("---\na: &a [*a]\n---\n")

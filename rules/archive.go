@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -14,7 +15,8 @@ import (
 type archive struct {
 	Format      int             `json:"format"`
 	PlaybookURL string          `json:"playbook_url"`
-	Rules       []archivedRule  `json:"rules"` // in order of file name
+	Unpublished []string        `json:"unpublished,omitempty"` // playbooks that are not there, sorted
+	Rules       []archivedRule  `json:"rules"`                 // in order of file name
 	Macros      string          `json:"macros,omitempty"`
 	Overlays    []archivedRule  `json:"overlays,omitempty"` // in order of file name
 	Lists       map[string]List `json:"lists"`
@@ -28,8 +30,15 @@ type archivedRule struct {
 const archiveFormat = 1
 
 // seal makes the set's archive, whose hash is the set's.
-func (s *Set) seal(in files, playbookURL string) {
-	a := archive{Format: archiveFormat, PlaybookURL: playbookURL, Lists: in.lists, Rules: []archivedRule{}}
+func (s *Set) seal(in files, opts *Options) {
+	a := archive{Format: archiveFormat, PlaybookURL: opts.playbookURL(), Lists: in.lists, Rules: []archivedRule{}}
+	for _, r := range s.rules {
+		if opts.Unpublished != nil && opts.Unpublished(r.Playbook) {
+			a.Unpublished = append(a.Unpublished, r.Playbook)
+		}
+	}
+	slices.Sort(a.Unpublished)
+	a.Unpublished = slices.Compact(a.Unpublished)
 	for _, src := range in.rules {
 		a.Rules = append(a.Rules, archivedRule{src.name, src.text})
 	}
@@ -72,7 +81,10 @@ func OpenArchive(data []byte, opts Options) (*Set, error) {
 	if len(a.Rules) > maxRules {
 		return nil, errors.New("open rule set: too many rules")
 	}
-	l := &loader{opts: &Options{PlaybookURL: a.PlaybookURL, Now: opts.Now, NoTests: opts.NoTests}, forms: newForms()}
+	l := &loader{opts: &Options{
+		PlaybookURL: a.PlaybookURL, Now: opts.Now, NoTests: opts.NoTests,
+		Unpublished: func(name string) bool { return slices.Contains(a.Unpublished, name) },
+	}, forms: newForms()}
 	in := files{lists: make(map[string]List, len(a.Lists))}
 	for name, list := range a.Lists {
 		n, err := list.normalize()

@@ -23,6 +23,8 @@ type Options struct {
 	Playbooks func(name string) bool
 	// PlaybookURL is put before a playbook's name to make its address; "playbooks/" by default.
 	PlaybookURL string
+	// Unpublished tells of playbooks that nobody can read there: their rules refer to the file. Nil means none.
+	Unpublished func(name string) bool
 	// Overrides take the place of lists of the directory, by name.
 	Overrides map[string]List
 	// Now is the time against which the end of exceptions is checked; zero checks nothing.
@@ -43,6 +45,15 @@ func (o *Options) playbookURL() string {
 		return "playbooks/"
 	}
 	return o.PlaybookURL
+}
+
+// reference is where a playbook is read.
+func (o *Options) reference(playbook string) string {
+	url := o.playbookURL()
+	if o.Unpublished != nil && o.Unpublished(playbook) {
+		url = (&Options{}).playbookURL()
+	}
+	return url + playbook + ".md"
 }
 
 // maxRules bounds a set.
@@ -307,7 +318,7 @@ func (l *loader) build(in files) *Set {
 	}
 	l.chains(rules, ids)
 	set := NewSet(rules...)
-	set.seal(kept, l.opts.playbookURL())
+	set.seal(kept, l.opts)
 	return set
 }
 
@@ -370,7 +381,7 @@ func (l *loader) rule(s *source, c *compiler) *Rule {
 			}
 		}
 	}
-	r.Reference = l.opts.playbookURL() + r.Playbook + ".md"
+	r.Reference = l.opts.reference(r.Playbook)
 	l.lint(r, s)
 	if l.opts.NoTests {
 		r.forgetTests()

@@ -226,6 +226,38 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// A page that nobody can read at the address of the others is referred to by its file, in an opened
+// archive as well.
+func TestUnpublishedPlaybooks(t *testing.T) {
+	own := ruleFiles(map[string]string{"t.a": "when: has(client.ip)", "t.b": "when: has(user.id)"})
+	load := func(unpublished func(string) bool) *Set {
+		t.Helper()
+		set, err := Load(own, Options{Playbooks: func(string) bool { return true }, PlaybookURL: "https://example.org/", Unpublished: unpublished})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	published, hidden := load(nil), load(func(string) bool { return true })
+	opened, err := OpenArchive(hidden.Archive(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		set  *Set
+		want string
+	}{{published, "https://example.org/"}, {hidden, "playbooks/"}, {opened, "playbooks/"}} {
+		for _, r := range c.set.Rules() {
+			if want := c.want + r.Playbook + ".md"; r.Reference != want {
+				t.Errorf("%s refers to %s, want %s", r.ID, r.Reference, want)
+			}
+		}
+	}
+	if string(load(func(string) bool { return false }).Archive()) != string(published.Archive()) {
+		t.Error("a set whose pages all have an address is another one")
+	}
+}
+
 func TestOverridesTakeTheListsPlace(t *testing.T) {
 	fsys := ruleFiles(map[string]string{"t.a": "when: client.ip in lists.l"})
 	fsys["lists/l.yaml"] = &fstest.MapFile{Data: []byte("type: ip\nentries: [192.0.2.1]\n")}

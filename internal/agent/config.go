@@ -89,7 +89,7 @@ type RulesConfig struct {
 	Overlay     string      `yaml:"overlay" doc:"Directory of your own on top of it: overlays/ for changes of shipped rules, lists/, playbooks/ and rules. A file there takes the place of the shipped one of the same path."`
 	FormatsDir  string      `yaml:"formats_dir" doc:"Directory of your own format maps."`
 	VendorsDir  string      `yaml:"vendors_dir" doc:"Directory of your own vendor maps."`
-	PlaybookURL string      `yaml:"playbook_url" doc:"Address under which people read the playbooks."`
+	PlaybookURL string      `yaml:"playbook_url" doc:"Address under which people read the playbooks. Pages of your own have none before it is set."`
 	MaxKeys     int         `yaml:"max_keys" doc:"Keys (addresses, users, sessions) that one rule's windows hold; beyond it those not seen for longest are forgotten, counted, and alerted on."`
 	MaxMemory   strict.Size `yaml:"max_memory" doc:"Memory of all windows together; beyond it the rule that has most forgets keys. Default: a quarter of agent.memory."`
 }
@@ -156,7 +156,7 @@ func Default() Config {
 		Elasticsearch: ElasticsearchConfig{Namespace: "default", Timeout: strict.Duration(60 * time.Second)},
 		Alerting:      AlertingConfig{ResolveAfter: strict.Duration(time.Hour), RepeatInterval: strict.Duration(30 * time.Minute)},
 		Rules: RulesConfig{
-			PlaybookURL: "https://github.com/liveward/liveward/blob/main/rules.d/playbooks/", MaxKeys: 100_000,
+			PlaybookURL: packPlaybooks, MaxKeys: 100_000,
 		},
 	}
 }

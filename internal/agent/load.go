@@ -252,6 +252,7 @@ func (p *Plan) loadRules(f *strict.File) error {
 	if p.Playbooks, err = loadPlaybooks(p.rulesFS, p.Config.Rules.PlaybookURL); err != nil {
 		return err
 	}
+	p.Playbooks.Unpublish(p.unpublished)
 	if p.Privacy == nil {
 		return nil // lists cannot be read without the key; that problem is reported already
 	}
@@ -271,6 +272,11 @@ func (p *Plan) Pages() int {
 	return len(named)
 }
 
+// hidden tells whether a rule's playbook has no address.
+func (p *Plan) hidden() bool {
+	return slices.ContainsFunc(p.Rules.Rules(), func(r *rules.Rule) bool { return p.unpublished(r.Playbook) })
+}
+
 func loadPlaybooks(rulesFS fs.FS, base string) (*alerting.Library, error) {
 	sub, err := fs.Sub(rulesFS, playbookDir)
 	if err != nil {
@@ -280,7 +286,12 @@ func loadPlaybooks(rulesFS fs.FS, base string) (*alerting.Library, error) {
 }
 
 func (p *Plan) ruleOptions() rules.Options {
-	return rules.Options{Identify: p.Privacy.Pseudonyms, PlaybookURL: p.Config.Rules.PlaybookURL, NoTests: true}
+	return rules.Options{Identify: p.Privacy.Pseudonyms, PlaybookURL: p.Config.Rules.PlaybookURL, Unpublished: p.unpublished, NoTests: true}
+}
+
+// unpublished tells of playbooks that have no address: one's own, where only that of the pack is known.
+func (p *Plan) unpublished(name string) bool {
+	return p.Config.Rules.PlaybookURL == packPlaybooks && p.Config.Rules.Dirs().ownPage(name)
 }
 
 func (p *Plan) loadInputs(f *strict.File) error {

@@ -177,6 +177,9 @@ func (p *Plan) Remarks() []string {
 	if p.Config.Slack.Token.IsZero() && p.Config.Slack.Webhook.IsZero() {
 		out = append(out, "slack is not configured: incidents are kept, and nobody is told")
 	}
+	if p.hidden() {
+		out = append(out, "playbooks of your own have no address, so cards have no link to them: set rules.playbook_url to where people read them")
+	}
 	return out
 }
 

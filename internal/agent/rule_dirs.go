@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"io"
@@ -37,6 +38,24 @@ func (d RuleDirs) own(file string) bool {
 	}
 	_, err := os.Stat(filepath.Join(d.Overlay, filepath.FromSlash(file)))
 	return err == nil
+}
+
+// packPlaybooks is where the playbooks of the pack are read.
+const packPlaybooks = "https://github.com/liveward/liveward/blob/main/rules.d/playbooks/"
+
+// ownPage tells whether a playbook is the user's: a copy of the pack's is not.
+func (d RuleDirs) ownPage(name string) bool {
+	file := playbookDir + "/" + name + ".md"
+	for _, dir := range []string{d.Overlay, d.Dir} {
+		if dir == "" {
+			continue
+		}
+		if page, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(file))); err == nil {
+			shipped, err := fs.ReadFile(packFS(), file)
+			return err != nil || !bytes.Equal(page, shipped)
+		}
+	}
+	return false
 }
 
 // noDirectory is a directory that is not there, is none, or may not be read.

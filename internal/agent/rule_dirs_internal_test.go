@@ -83,3 +83,36 @@ func TestNoDirectory(t *testing.T) {
 		t.Errorf("forbidden: %q", forbidden)
 	}
 }
+
+// A page is the user's where it is in a directory of theirs and is not the pack's word for word.
+func TestOwnPage(t *testing.T) {
+	const page = "auth/bad-credentials-burst"
+	shipped, err := fs.ReadFile(pack.FS, "playbooks/"+page+".md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := func(text string) string {
+		root := t.TempDir()
+		if text != "" {
+			replaceFile(t, filepath.Join(root, "playbooks", page+".md"), text)
+		}
+		return root
+	}
+	none, copied, changed := dir(""), dir(string(shipped)), dir("# our own\n")
+	for _, c := range []struct {
+		dirs RuleDirs
+		want bool
+	}{
+		{RuleDirs{}, false},
+		{RuleDirs{Dir: none}, false},
+		{RuleDirs{Dir: copied}, false},
+		{RuleDirs{Dir: changed}, true},
+		{RuleDirs{Overlay: changed}, true},
+		{RuleDirs{Overlay: copied, Dir: changed}, false}, // what lies on top is read
+		{RuleDirs{Overlay: none, Dir: changed}, true},
+	} {
+		if got := c.dirs.ownPage(page); got != c.want {
+			t.Errorf("%+v: own is %v, want %v", c.dirs, got, c.want)
+		}
+	}
+}
