@@ -178,7 +178,7 @@ func (m *Manager) nextJob(ctx context.Context, o *outlet, now int64) (*job, erro
 			continue
 		}
 		reason := rec.reason(d)
-		if reason == "" || rec.due(d, reason, m.cfg.UpdateInterval) > now {
+		if reason == "" || m.due(rec, d, reason) > now {
 			continue
 		}
 		due = append(due, candidate{rec, d, reason})
@@ -347,7 +347,7 @@ func (m *Manager) nextDue(o *outlet, now time.Time) time.Duration {
 			continue
 		}
 		if reason := rec.reason(d); reason != "" {
-			next = min(next, rec.due(d, reason, m.cfg.UpdateInterval))
+			next = min(next, m.due(rec, d, reason))
 		}
 	}
 	return time.Duration(max(max(next, o.notBefore)-ns, int64(time.Millisecond)))

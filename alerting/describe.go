@@ -13,6 +13,7 @@ import (
 type Description struct {
 	Notification Notification
 	Tellings     []Telling // by name of the notifier
+	Silences     []Silence // those that are about it, also what has ended; the one that ends last comes first
 }
 
 // Telling is how far a notifier is with an incident.
@@ -53,6 +54,11 @@ func (m *Manager) describe(ctx context.Context, id event.Hash) (*Description, er
 	for _, name := range slices.Sorted(maps.Keys(rec.Deliveries)) {
 		told := rec.Deliveries[name]
 		d.Tellings = append(d.Tellings, Telling{Notifier: name, Sent: told.Sent, Pending: rec.reason(told)})
+	}
+	for _, s := range m.sortedSilences() {
+		if s.Matches(&rec.Incident) {
+			d.Silences = append(d.Silences, s)
+		}
 	}
 	return d, nil
 }

@@ -90,6 +90,7 @@ type NotifierStats struct {
 	Digested  int64 // incidents told of in digests
 	Failed    int64 // attempts
 	Pending   int   // incidents with something to tell at the moment
+	Silenced  int   // those of them that a silence holds back
 }
 
 // Manager keeps incidents and sees to it that every notifier is told of them.
@@ -109,6 +110,8 @@ type Manager struct {
 	records map[event.Hash]*record // by incident
 	byGroup map[event.Hash]*record // newest of the group, open or resolved
 	stats   Stats
+
+	silences map[string]*storedSilence // by key in the store; nil where they are to be loaded
 }
 
 // New makes a Manager. The names of notifiers are stored with incidents: a notifier that is renamed
@@ -158,7 +161,7 @@ func (m *Manager) Handle(ctx context.Context, now time.Time, alerts []*event.Ale
 			if rec = m.recovered(a); rec == nil {
 				continue
 			}
-			rec.resolve(now.UnixNano())
+			m.resolve(rec, now.UnixNano())
 			m.stats.Resolved++
 			open--
 		} else {
@@ -259,7 +262,7 @@ func (m *Manager) Tick(ctx context.Context, now time.Time) error {
 	for _, rec := range m.ordered() {
 		switch {
 		case rec.Incident.Resolved == 0 && ns-rec.Touched >= int64(rec.Quiet):
-			rec.resolve(ns)
+			m.resolve(rec, ns)
 			if err := m.save(ctx, rec); err != nil {
 				m.undo([]*record{rec})
 				return err
@@ -275,14 +278,17 @@ func (m *Manager) Tick(ctx context.Context, now time.Time) error {
 	if err := m.trim(ctx); err != nil {
 		return err
 	}
+	if err := m.expireSilences(ctx, ns); err != nil {
+		return err
+	}
 	if resolved {
 		m.wakeAll()
 	}
 	return nil
 }
 
-// Stats returns the counts.
-func (m *Manager) Stats() Stats {
+// Stats returns the counts, as they stand at now.
+func (m *Manager) Stats(now time.Time) Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.stats
@@ -290,8 +296,17 @@ func (m *Manager) Stats() Stats {
 	for name, o := range m.notifiers {
 		n := o.stats
 		for _, rec := range m.records {
-			if d := rec.Deliveries[name]; d != nil && rec.reason(d) != "" {
-				n.Pending++
+			d := rec.Deliveries[name]
+			if d == nil {
+				continue
+			}
+			reason := rec.reason(d)
+			if reason == "" {
+				continue
+			}
+			n.Pending++
+			if m.silenced(rec, reason) > now.UnixNano() {
+				n.Silenced++
 			}
 		}
 		s.Notifier[name] = n

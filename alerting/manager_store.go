@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/liveward/liveward/internal/event"
 )
@@ -82,6 +83,9 @@ func (m *Manager) Incidents(ctx context.Context) ([]Incident, error) {
 
 // load makes memory what the store has: all of it the first time, then what may differ.
 func (m *Manager) load(ctx context.Context) error {
+	if err := m.loadSilences(ctx); err != nil {
+		return err
+	}
 	if m.loaded {
 		for _, rec := range m.ordered() {
 			if !rec.stale {
@@ -102,6 +106,9 @@ func (m *Manager) load(ctx context.Context) error {
 	byGroup := make(map[event.Hash]*record, len(keys))
 	var corrupt int64
 	for _, key := range keys {
+		if strings.HasPrefix(key, silencePrefix) {
+			continue
+		}
 		value, revision, err := m.store.Load(ctx, key)
 		if err != nil {
 			return fmt.Errorf("load incident: %w", err)

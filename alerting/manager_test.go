@@ -136,7 +136,7 @@ func TestRepeatedAlertsDoNothing(t *testing.T) {
 	b.handle(alert(0, event.Low))
 	b.flush()
 	b.want("opened 1 low", "resolved 1 low", "opened 1 low")
-	if got := b.Stats(); got.Repeats != 3 {
+	if got := b.Stats(b.now); got.Repeats != 3 {
 		t.Errorf("%d repeats since the restart, want 3", got.Repeats)
 	}
 }
@@ -270,7 +270,7 @@ func TestResolvedIncidentsAreBounded(t *testing.T) {
 	if keys, _ := b.store.Keys(t.Context()); len(keys) > 5 {
 		t.Errorf("%d incidents are kept, want at most 5", len(keys))
 	}
-	if got := b.Stats().Expired; got == 0 {
+	if got := b.Stats(b.now).Expired; got == 0 {
 		t.Error("what was never told is not counted")
 	}
 }
@@ -405,7 +405,7 @@ func TestManyNewIncidentsAreDigested(t *testing.T) {
 	if len(rec.digests) != 1 || rec.digests[0] != 26 || len(notes) != 4 || notes[0].Incident.Severity != event.Critical {
 		t.Errorf("digests of %v, %d messages of their own", rec.digests, len(notes))
 	}
-	if got := m.Stats().Notifier["rec"]; got.Digested != 26 || got.Delivered != 5 || got.Pending != 0 {
+	if got := m.Stats(time.Now()).Notifier["rec"]; got.Digested != 26 || got.Delivered != 5 || got.Pending != 0 {
 		t.Errorf("stats %+v", got)
 	}
 }
@@ -476,7 +476,7 @@ func TestCorruptRecordsAreLeftAlone(t *testing.T) {
 	b.handle(alert(1, event.Low))
 	b.flush()
 	b.want("opened 2 low")
-	if got := b.Stats().Corrupt; got != 5 {
+	if got := b.Stats(b.now).Corrupt; got != 5 {
 		t.Errorf("%d corrupt records, want 5", got)
 	}
 	if keys, _ := b.store.Keys(t.Context()); len(keys) != 6 {
@@ -674,7 +674,7 @@ func TestRepeatOfWhatOverflowTook(t *testing.T) {
 	for _, inc := range incidents {
 		alerts += inc.Alerts
 	}
-	if alerts != 3 || len(incidents) != 3 || m.Stats().Repeats != 1 {
-		t.Errorf("%d alerts in %d incidents and %d repeats, want 3, 3 and 1", alerts, len(incidents), m.Stats().Repeats)
+	if alerts != 3 || len(incidents) != 3 || m.Stats(time.Now()).Repeats != 1 {
+		t.Errorf("%d alerts in %d incidents and %d repeats, want 3, 3 and 1", alerts, len(incidents), m.Stats(time.Now()).Repeats)
 	}
 }

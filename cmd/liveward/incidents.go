@@ -97,7 +97,7 @@ func incidentsShow() *cobra.Command {
 const shortID = 8
 
 func printIncidents(out io.Writer, rows []agent.IncidentRow, left int) error {
-	open := 0
+	open, silenced := 0, 0
 	if len(rows) > 0 {
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		_, err := fmt.Fprintln(w, "ID\tSEVERITY\tSTATE\tOPENED\tLAST ALERT\tALERTS\tEVENTS\tRULE\tWHO")
@@ -106,8 +106,12 @@ func printIncidents(out io.Writer, rows []agent.IncidentRow, left int) error {
 			if r.State == agent.IncidentOpen {
 				open++
 			}
+			state := r.State
+			if !r.Silenced.IsZero() {
+				state, silenced = "silenced", silenced+1
+			}
 			if err == nil {
-				_, err = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.ID[:min(shortID, len(r.ID))], r.Severity, r.State,
+				_, err = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", shortened(r.ID), r.Severity, state,
 					shownTime(r.Opened, time.RFC3339), shownTime(r.LastAlert, time.RFC3339), r.Alerts, r.Events, r.Rule, orDash(printable(r.Key)))
 			}
 		}
@@ -119,6 +123,9 @@ func printIncidents(out io.Writer, rows []agent.IncidentRow, left int) error {
 		}
 	}
 	text := plural(open, "open incident")
+	if silenced > 0 {
+		text += fmt.Sprintf(", %d of them silenced", silenced)
+	}
 	if left > 0 {
 		text += fmt.Sprintf("; %d resolved in the last day (--all)", left)
 	}

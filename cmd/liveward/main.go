@@ -88,7 +88,7 @@ Start with:  liveward demo --for 30s`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		demoCommand(), runCommand(), checkCommand(), parseCommand(), replayCommand(), rulesCommand(),
-		generateCommand(), setupCommand(), deadletterCommand(), incidentsCommand(), keysCommand(), pseudonymCommand(), versionCommand(),
+		generateCommand(), setupCommand(), deadletterCommand(), incidentsCommand(), silenceCommand(), keysCommand(), pseudonymCommand(), versionCommand(),
 	)
 	return root
 }

@@ -22,7 +22,8 @@ const (
 	IncidentResolved = "resolved"
 )
 
-// IncidentRow is an incident as a list tells of it. Times are those of events, but for Resolved.
+// IncidentRow is an incident as a list tells of it. Times are those of events, but for Resolved and
+// Silenced.
 type IncidentRow struct {
 	ID         string    `json:"id"`
 	State      string    `json:"state"`
@@ -37,10 +38,19 @@ type IncidentRow struct {
 	Events     int64     `json:"events"`     // largest count of its alerts
 	Suppressed int64     `json:"suppressed"` // firings that were held back
 	Resolved   time.Time `json:"resolved,omitzero"`
+	Silenced   time.Time `json:"silenced_until,omitzero"` // of an open one: when its silences are over
 }
 
-// incidentRows are the rows of incidents.
-func incidentRows(all []alerting.Incident) []IncidentRow {
+// incidentRows are the rows of a manager's incidents.
+func incidentRows(ctx context.Context, m *alerting.Manager, now time.Time) ([]IncidentRow, error) {
+	all, err := m.Incidents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	silences, err := m.Silences(ctx)
+	if err != nil {
+		return nil, err
+	}
 	rows := make([]IncidentRow, len(all))
 	for i := range all {
 		x := &all[i]
@@ -51,9 +61,11 @@ func incidentRows(all []alerting.Incident) []IncidentRow {
 		}
 		if x.Resolved != 0 {
 			rows[i].State = IncidentResolved
+			continue
 		}
+		rows[i].Silenced = silencedUntil(x, silences, now)
 	}
-	return rows
+	return rows, nil
 }
 
 // ListIncidents returns what is open, the newest alert first, and then what was resolved lately. Where the
@@ -73,8 +85,7 @@ func ListIncidents(ctx context.Context, plan *Plan) (rows []IncidentRow, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	all, err := m.Incidents(ctx)
-	return incidentRows(all), err
+	return incidentRows(ctx, m, time.Now())
 }
 
 // ShowIncident returns an incident's card as a terminal of that width shows it, with who was told of it.
@@ -94,7 +105,7 @@ func ShowIncident(ctx context.Context, plan *Plan, id string, color bool, width 
 		return "", err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	return incidentCard(ctx, m, id, color, width)
+	return incidentCard(ctx, m, id, color, width, time.Now())
 }
 
 // stoppedManager opens the incidents of an agent that does not run. Nobody is told of anything.
@@ -107,8 +118,7 @@ func stoppedManager(ctx context.Context, plan *Plan) (*alerting.Manager, func() 
 }
 
 func (a *Agent) controlIncidents(_ http.ResponseWriter, r *http.Request) (any, error) {
-	all, err := a.manager.Incidents(r.Context())
-	return incidentRows(all), err
+	return incidentRows(r.Context(), a.manager, a.now())
 }
 
 func (a *Agent) controlIncident(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -116,10 +126,10 @@ func (a *Agent) controlIncident(_ http.ResponseWriter, r *http.Request) (any, er
 	if err != nil {
 		return nil, badRequest{errors.New("width is no number")}
 	}
-	return incidentCard(r.Context(), a.manager, r.PathValue("id"), r.FormValue("color") == "true", width)
+	return incidentCard(r.Context(), a.manager, r.PathValue("id"), r.FormValue("color") == "true", width, a.now())
 }
 
-func incidentCard(ctx context.Context, m *alerting.Manager, id string, color bool, width int) (string, error) {
+func incidentCard(ctx context.Context, m *alerting.Manager, id string, color bool, width int, now time.Time) (string, error) {
 	found, err := findIncident(ctx, m, id)
 	if err != nil {
 		return "", err
@@ -134,6 +144,9 @@ func incidentCard(ctx context.Context, m *alerting.Manager, id string, color boo
 	var out strings.Builder
 	if _, err := terminal.New(&out, color, width).Notify(ctx, d.Notification); err != nil {
 		return "", err
+	}
+	if d.Notification.Incident.Resolved == 0 {
+		out.WriteString(silenceRemark(d.Silences, now))
 	}
 	if len(d.Tellings) == 0 {
 		out.WriteString("nobody is told: no notifier is configured\n")
@@ -157,17 +170,27 @@ func findIncident(ctx context.Context, m *alerting.Manager, id string) (event.Ha
 	if err != nil {
 		return event.Hash{}, err
 	}
-	var found []event.Hash
+	ids := make([]event.Hash, len(all))
 	for i := range all {
-		if id != "" && strings.HasPrefix(all[i].ID.String(), id) {
-			found = append(found, all[i].ID)
+		ids[i] = all[i].ID
+	}
+	return findID("incident", id, ids)
+}
+
+// findID finds the one id of incidents or silences that begins so.
+func findID(what, begin string, ids []event.Hash) (event.Hash, error) {
+	var found []event.Hash
+	for _, id := range ids {
+		if begin != "" && strings.HasPrefix(id.String(), begin) {
+			found = append(found, id)
 		}
 	}
+	list := map[string]string{"incident": "incidents list --all", "silence": "silence list --all"}[what]
 	switch len(found) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return event.Hash{}, badRequest{fmt.Errorf("no incident is called %q: liveward incidents list --all names them", id)}
+		return event.Hash{}, badRequest{fmt.Errorf("no %s is called %q: liveward %s names them", what, begin, list)}
 	}
-	return event.Hash{}, badRequest{fmt.Errorf("%d incidents begin with %q: write more of the id", len(found), id)}
+	return event.Hash{}, badRequest{fmt.Errorf("%d %ss begin with %q: write more of the id", len(found), what, begin)}
 }

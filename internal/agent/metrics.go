@@ -115,6 +115,8 @@ func Metrics() []Metric {
 		counter("liveward_notifications_delivered_total", "Notifications delivered.", "notifier"),
 		counter("liveward_notifications_failed_total", "Attempts to notify that failed.", "notifier"),
 		gauge("liveward_notifications_pending", "Incidents with something to tell.", "notifier"),
+		gauge("liveward_notifications_silenced", "Incidents with something to tell that a silence holds back; they are pending too.", "notifier"),
+		gauge("liveward_silences", "Silences that hold back what there is to tell."),
 	}
 }
 
@@ -347,10 +349,20 @@ func (s *scrape) alerting(ctx context.Context) {
 	if open, err := s.agent.OpenIncidents(ctx); err == nil {
 		s.put("liveward_incidents_open", float64(open))
 	}
-	st := s.agent.manager.Stats()
+	now := s.agent.now()
+	if silences, err := s.agent.manager.Silences(ctx); err == nil {
+		active := 0
+		for i := range silences {
+			if silences[i].Active(now.UnixNano()) {
+				active++
+			}
+		}
+		s.put("liveward_silences", float64(active))
+	}
+	st := s.agent.manager.Stats(now)
 	s.puts("liveward_incidents_", []count{{"opened_total", st.Opened}, {"resolved_total", st.Resolved}, {"alerts_total", st.Alerts}})
 	for _, name := range slices.Sorted(maps.Keys(st.Notifier)) {
 		n := st.Notifier[name]
-		s.puts("liveward_notifications_", []count{{"delivered_total", n.Delivered}, {"failed_total", n.Failed}, {"pending", int64(n.Pending)}}, name)
+		s.puts("liveward_notifications_", []count{{"delivered_total", n.Delivered}, {"failed_total", n.Failed}, {"pending", int64(n.Pending)}, {"silenced", int64(n.Silenced)}}, name)
 	}
 }
