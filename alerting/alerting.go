@@ -100,7 +100,7 @@ type Links struct {
 	Discover string // Kibana Discover with the query and the time range of the alert
 }
 
-// Store keeps incidents. Every write is compare-and-set: a manager that is no longer the only one
+// Store keeps incidents and silences. Every write is compare-and-set: a manager that is no longer the only one
 // cannot overwrite what another has written. It is called by one goroutine at a time.
 type Store interface {
 	// Load returns a value with its revision; a nil value and revision 0 where there is none.
